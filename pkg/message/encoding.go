@@ -1,0 +1,108 @@
+package message
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// payload is a message's bytes on the stream: JSON, so that the nats tool shows
+// it, and everything that a rebuild needs. A reader ignores members it does not
+// know, so an older writer applies what a newer api published.
+type payload struct {
+	Version int     `json:"v"`
+	ID      string  `json:"message_id"`
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	TS      string  `json:"ts"`
+	Text    *string `json:"text"`
+
+	Raw json.RawMessage `json:"raw,omitempty"`
+}
+
+// payloadVersion changes only when an older reader would misread the bytes. An
+// older reader refuses a newer version, and so keeps it as a dead letter until a
+// program comes that reads it.
+const payloadVersion = 1
+
+// Marshal writes the stream's payload of a valid message. Equal messages give
+// equal bytes.
+func Marshal(m *Message) ([]byte, error) {
+	data, err := encode(payload{payloadVersion, m.ID, m.From, m.To, m.TS, m.Text, m.Raw})
+	if err != nil {
+		return nil, fmt.Errorf("marshal message: %w", err)
+	}
+	return data, nil
+}
+
+func encode(payload any) ([]byte, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(payload); err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+// Unmarshal reads a stream's payload of a message. ErrIsStatus means that it is
+// one for UnmarshalStatus. Any other error says why the bytes can never be
+// applied: not the payload of a message, a version this program does not know,
+// or an invalid message (InvalidErrors).
+func Unmarshal(data []byte) (Message, error) {
+	if !utf8.Valid(data) {
+		return Message{}, fmt.Errorf("payload is not valid UTF-8")
+	}
+	var p payload
+	if err := json.Unmarshal(data, &p); err != nil {
+		return Message{}, fmt.Errorf("payload is not a message: %w", err)
+	}
+	if p.Version != payloadVersion {
+		return Message{}, whyNotMessage(p.Version, data)
+	}
+	m := Message{ID: p.ID, From: p.From, To: p.To, TS: p.TS, Text: p.Text, Raw: p.Raw}
+	if errs := m.Validate(); errs != nil {
+		return Message{}, errs
+	}
+	return m, nil
+}
+
+// MsgID returns the Nats-Msg-Id of a source's message. The plain source has the
+// bare id; the others put their name before it, so that ids of two senders never
+// hide one another in the dedup window. No id becomes another's: HeaderID writes
+// no lower-case letter behind "%".
+func MsgID(source, id string) string {
+	if source == PlainSource {
+		return HeaderID(id)
+	}
+	return "%" + source + ":" + HeaderID(id)
+}
+
+// HeaderID encodes an id for the Nats-Msg-Id header, which cannot hold line
+// ends and loses blanks at either end. Visible ASCII but "%" stands for itself;
+// every other byte becomes %XX. Two ids never become one: the encoding can be
+// undone.
+func HeaderID(id string) string {
+	const hex = "0123456789ABCDEF"
+	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != '%' }
+
+	escapes := 0
+	for i := range len(id) {
+		if !plain(id[i]) {
+			escapes++
+		}
+	}
+	if escapes == 0 {
+		return id
+	}
+	b := make([]byte, 0, len(id)+2*escapes)
+	for i := range len(id) {
+		if c := id[i]; plain(c) {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
