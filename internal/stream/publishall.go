@@ -1,0 +1,104 @@
+package stream
+
+import (
+	"context"
+
+	"github.com/nats-io/nats.go"
+
+	"sluice/pkg/message"
+)
+
+// maxBatch bounds the entries of one PublishAll that wait for the server at the
+// same time. A delivery of WhatsApp's has at most as many messages.
+const maxBatch = 1000
+
+// batch is how many entries of a PublishAll wait at the same time.
+func (cfg *PublisherConfig) batch() int { return max(1, min(maxBatch, cfg.MaxWaiting/2)) }
+
+// PublishAll is Publish for several entries, in this order: they wait for the
+// server together and share one commit. It returns a receipt for each, or an
+// error when any of them failed: then some may be in the stream all the same, and
+// a repeat completes them. However many call it, Publish keeps half of
+// PublisherConfig.MaxWaiting to itself: the others take turns. It may take
+// PublisherConfig.Timeout for each thousand entries, and once for the commit.
+func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]message.Receipt, error) {
+	msgs := make([]*nats.Msg, len(entries))
+	for i := range entries {
+		var err error
+		if msgs[i], err = newMsg(entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	defer p.inFlight.Done()
+
+	receipts := make([]message.Receipt, len(msgs))
+	size := p.cfg.batch()
+	for first := 0; first < len(msgs); first += size {
+		end := min(first+size, len(msgs))
+		if err := p.inTurn(ctx, msgs[first:end], receipts[first:end]); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	if err := p.commit(ctx); err != nil {
+		return nil, err
+	}
+	for i := range receipts {
+		p.health.acknowledged(receipts[i].Seq)
+	}
+	return receipts, nil
+}
+
+// inTurn publishes a batch once there is room for it.
+func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []message.Receipt) error {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	defer cancel()
+	select {
+	case p.batches <- struct{}{}:
+		defer func() { <-p.batches }()
+		return p.sendAll(ctx, msgs, receipts)
+	case <-ctx.Done():
+		if timedOut(ctx) == ErrTimeout {
+			return ErrOverloaded
+		}
+		return ctx.Err()
+	}
+}
+
+// sendAll publishes msgs and waits for the server's answers, up to the first that
+// is an error.
+func (p *Publisher) sendAll(ctx context.Context, msgs []*nats.Msg, receipts []message.Receipt) error {
+	ch := make(chan answer, len(msgs))
+	numbers := make([]uint64, 0, len(msgs))
+	giveUp := func() {
+		for _, number := range numbers {
+			p.unwait(number)
+		}
+	}
+	for i, msg := range msgs {
+		number, err := p.publish(msg, waiter{ch, i})
+		numbers = append(numbers, number)
+		if err != nil {
+			giveUp()
+			return err
+		}
+	}
+	for range msgs {
+		select {
+		case a := <-ch:
+			if a.err != nil {
+				giveUp()
+				return a.err
+			}
+			receipts[a.place] = a.receipt
+		case <-ctx.Done():
+			giveUp()
+			return timedOut(ctx)
+		}
+	}
+	return nil
+}
