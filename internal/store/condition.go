@@ -1,0 +1,133 @@
+package store
+
+import (
+	"cmp"
+	"database/sql/driver"
+	"slices"
+)
+
+// condition is something that a plan asks of the rows of a search block.
+type condition interface {
+	// name tells apart what gives different rows.
+	name() string
+
+	// rows returns the rows of a block that meet the condition.
+	rows(s *snapshot, b blockHits) ([]uint32, error)
+}
+
+func conditionsOf(p plan) (conditions []condition) {
+	if p.from != "" {
+		conditions = append(conditions, &numberCondition{sender, p.from})
+	}
+	if p.to != "" {
+		conditions = append(conditions, &numberCondition{recipient, p.to})
+	}
+	if p.term != "" {
+		conditions = append(conditions, newTermCondition(p.term))
+	}
+	return conditions
+}
+
+// Columns of search_numbers.
+const (
+	sender = iota
+	recipient
+)
+
+// numberCondition asks for the rows of a sender or of a recipient.
+type numberCondition struct {
+	column int
+	number string
+}
+
+func (c *numberCondition) name() string {
+	return [...]string{sender: "from ", recipient: "to "}[c.column] + c.number
+}
+
+func (c *numberCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
+	row, err := s.one(`SELECT numbers FROM search_numbers WHERE block = ? AND role = ? AND low <= ?
+		ORDER BY low DESC LIMIT 1`, b.block, int64(c.column), c.number)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	return decodeNumber(blob(row[0]), c.number), nil
+}
+
+// termCondition asks for the rows whose text contains a term, folded. It is
+// asked for one block after the other.
+type termCondition struct {
+	term  string
+	grams []termGram
+	list  []uint32 // of the gram being looked at, reused
+}
+
+// termGram is one of the grams that cover the term.
+type termGram struct {
+	gram, shift uint32
+	size        int // of its list in the last block that was asked for it
+}
+
+func newTermCondition(term string) *termCondition {
+	c := &termCondition{term: term}
+	if len(term) >= 3 {
+		for _, shift := range coveringShifts(len(term)) {
+			c.grams = append(c.grams, termGram{gram: gramAt(term, int(shift)), shift: shift})
+		}
+	}
+	return c
+}
+
+func (c *termCondition) name() string { return "q " + c.term }
+
+func (c *termCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
+	find := c.places
+	if len(c.grams) == 0 {
+		find = c.shortPlaces
+	}
+	places, err := find(s, b.block)
+	return rowsOf(places, b.offsetBits), err
+}
+
+// places returns where the term begins in a block. The grams with the shortest
+// lists in the block before come first: likely they settle this one as well.
+func (c *termCondition) places(s *snapshot, block int64) (found []uint32, err error) {
+	for i := range c.grams {
+		g := &c.grams[i]
+		row, err := s.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|int64(g.gram))
+		if err != nil {
+			return nil, err
+		}
+		var list []byte
+		if row != nil {
+			list = blob(row[0])
+		}
+		g.size = len(list)
+		if i == 0 {
+			found = decodePlaces(nil, list, g.shift)
+		} else {
+			c.list = decodePlaces(c.list[:0], list, g.shift)
+			found = intersect(found[:0], found, c.list)
+		}
+		if len(found) == 0 {
+			break
+		}
+	}
+	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
+	return found, nil
+}
+
+// shortPlaces is places for a term of one or two bytes, which begins many grams.
+func (c *termCondition) shortPlaces(s *snapshot, block int64) (found []uint32, err error) {
+	first := uint32(c.term[0]) << 16
+	last := first | 0xffff
+	if len(c.term) == 2 {
+		first |= uint32(c.term[1]) << 8
+		last = first | 0xff
+	}
+	err = s.query("SELECT places FROM search_grams WHERE id BETWEEN ? AND ?", func(row []driver.Value) error {
+		found = decodePlaces(found, blob(row[0]), 0)
+		return nil
+	}, block<<gramBits|int64(first), block<<gramBits|int64(last))
+	slices.Sort(found)
+	return found, err
+}
