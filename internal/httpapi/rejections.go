@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sluice/internal/source"
+	"sluice/pkg/contract"
+)
+
+// Bounds of what is kept of refused deliveries.
+const (
+	maxRejections       = 200
+	maxRejectionHeaders = 40
+	maxRejectionText    = 256 // bytes of a name, a value, an id
+	maxRejectionReason  = 1024
+)
+
+// rejections keeps the latest refused deliveries.
+type rejections struct {
+	mu    sync.Mutex
+	ring  [maxRejections]contract.Rejection
+	total uint64
+}
+
+func (r *rejections) add(one contract.Rejection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ring[r.total%maxRejections] = one
+	r.total++
+}
+
+// list returns the newest first.
+func (r *rejections) list() contract.Rejections {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := min(r.total, maxRejections)
+	all := contract.Rejections{Data: make([]contract.Rejection, 0, n), Total: r.total}
+	for i := range n {
+		all.Data = append(all.Data, r.ring[(r.total-1-i)%maxRejections])
+	}
+	return all
+}
+
+// reject keeps what is known of a delivery that is refused with err.
+func (s *Server) reject(c *fasthttp.RequestCtx, x *exchange, src source.Source, err error) {
+	f := failureOf(err)
+	reason := f.detail
+	if f.status == http.StatusUnprocessableEntity {
+		reason = err.Error()
+	}
+	s.rejections.add(contract.Rejection{
+		At:        contract.Instant(time.Now()),
+		Status:    f.status,
+		Code:      f.code,
+		Reason:    cut(reason, maxRejectionReason),
+		Source:    src.Name(),
+		Path:      x.route.pattern,
+		Address:   c.RemoteIP().String(),
+		RequestID: x.requestID,
+		MessageID: cut(x.messageID, maxRejectionText),
+		Headers:   maskedHeaders(&c.Request.Header),
+	})
+}
+
+func maskedHeaders(h *fasthttp.RequestHeader) []contract.HeaderField {
+	fields := make([]contract.HeaderField, 0, 8)
+	h.VisitAll(func(name, value []byte) {
+		if len(fields) == maxRejectionHeaders || string(name) == oversized {
+			return
+		}
+		f := contract.HeaderField{Name: cut(string(name), maxRejectionText)}
+		if isSecret(f.Name) {
+			f.Value = "••• (" + strconv.Itoa(len(value)) + " bytes)"
+		} else {
+			f.Value = cut(string(value[:min(len(value), maxRejectionText)]), maxRejectionText)
+		}
+		fields = append(fields, f)
+	})
+	return fields
+}
+
+// secretWords are in the names of the headers whose values are not shown.
+var secretWords = []string{"auth", "cookie", "credential", "key", "password", "secret", "session", "signature", "token"}
+
+func isSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) })
+}
+
+// cut returns a copy of the first bytes of a text, as UTF-8.
+func cut(s string, most int) string {
+	return strings.Clone(strings.ToValidUTF8(s[:min(len(s), most)], "\uFFFD"))
+}
+
+// getRejections answers GET /rejections.
+func (s *Server) getRejections(c *fiber.Ctx) error { return answer(c, s.rejections.list()) }
