@@ -22,9 +22,10 @@ func (g *page) tryWebhook(secret string) string {
 	// Swagger UI shows the button before it has the example, and sends nothing without.
 	g.wait("the example", "document.querySelector('"+operation+" textarea')?.value.includes('message_id')")
 	g.wait("the button", "document.querySelector('"+operation+" button.execute')")
+	const answered = "document.querySelector('" + operation + " .live-responses-table .response .response-col_status')"
 	g.run("document.querySelector('" + operation + " button.execute').click()")
-	g.wait("an answer", "document.querySelector('"+operation+" .live-responses-table .response-col_status')")
-	return eval[string](g, "document.querySelector('"+operation+" .live-responses-table .response .response-col_status').innerText.trim()")
+	g.wait("an answer", answered)
+	return eval[string](g, answered+".innerText.trim()")
 }
 
 func TestDocs_signAWebhook(t *testing.T) {
