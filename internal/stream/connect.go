@@ -6,11 +6,13 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,8 +44,13 @@ const (
 	pingInterval = 2 * time.Second
 	maxPings     = 2
 
+	// Half of what a reader waits by default (READ_WAIT): a writer that waited for
+	// the api is there before who reads what that api has just taken gives up.
 	reconnectMin = 50 * time.Millisecond
-	reconnectMax = 2 * time.Second
+	reconnectMax = 250 * time.Millisecond
+
+	// The same at a server that refuses the token, and logs each attempt.
+	refusedMax = 2 * time.Second
 )
 
 // Conn is a connection to the server that comes back by itself for as long as
@@ -53,7 +60,8 @@ type Conn struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 
-	inProcess bool // there is one server
+	inProcess bool        // there is one server
+	refused   atomic.Bool // for the token, at the last attempt
 
 	mu          sync.Mutex
 	lost        chan struct{} // closed when the connection is lost, then made anew
@@ -87,7 +95,8 @@ func (c *Conn) options(cfg ConnConfig) []nats.Option {
 		nats.Name(cfg.Name),
 		nats.Timeout(connectTimeout),
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(maxPings),
-		nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay),
+		nats.MaxReconnects(-1), nats.CustomReconnectDelay(c.reconnectDelay),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.refused.Store(errors.Is(err, nats.ErrAuthorization)) }),
 		nats.RetryOnFailedConnect(true),
 		nats.IgnoreAuthErrorAbort(), // a token may be corrected on the other side
 		nats.ReconnectBufSize(-1),   // a publish while away fails at once
@@ -109,9 +118,12 @@ func (c *Conn) options(cfg ConnConfig) []nats.Option {
 
 // reconnectDelay doubles with each round of attempts and spreads clients out,
 // so that a server that comes back is not met by all of them at once.
-func reconnectDelay(attempts int) time.Duration {
-	d := reconnectMin << min(attempts, 10)
-	d = min(d, reconnectMax)
+func (c *Conn) reconnectDelay(attempts int) time.Duration {
+	longest := reconnectMax
+	if c.refused.Load() {
+		longest = refusedMax
+	}
+	d := min(reconnectMin<<min(attempts, 10), longest)
 	return d/2 + rand.N(d/2)
 }
 
