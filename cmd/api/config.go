@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
-	"strconv"
 	"time"
 
 	"sluice/internal/config"
@@ -30,14 +28,14 @@ type settings struct {
 
 	DatabaseURL config.DatabaseURL `env:"DATABASE_URL" envDefault:"sqlite:////data/app.db" help:"the writer's database: four slashes absolute, three relative"`
 	LogLevel    config.Level       `env:"LOG_LEVEL" envDefault:"INFO" help:"DEBUG, INFO, WARNING, ERROR; at WARNING the line for each request is off"`
-	HTTPAddr    string             `env:"HTTP_ADDR" envDefault:":8000" help:"where the api listens"`
+	HTTPAddr    config.Address     `env:"HTTP_ADDR" envDefault:":8000" help:"where the api listens"`
 
 	NATSURL      config.ServerURLs `env:"NATS_URL" default:"the embedded server" help:"an external server or cluster"`
-	NATSListen   string            `env:"NATS_LISTEN" envDefault:"127.0.0.1:4222" help:"where the embedded server listens for writers"`
+	NATSListen   config.Address    `env:"NATS_LISTEN" envDefault:"127.0.0.1:4222" help:"where the embedded server listens for writers"`
 	NATSToken    string            `env:"NATS_TOKEN" secret:"true" help:"asked of clients when set; must be set to listen beyond loopback"`
 	NATSStoreDir string            `env:"NATS_STORE_DIR" envDefault:"/data/jetstream" help:"embedded stream storage"`
 
-	ClusterListen  string            `env:"NATS_CLUSTER_LISTEN" default:"none, the server is by itself" help:"where the embedded server listens for those of other apis; they then keep the stream together"`
+	ClusterListen  config.Address    `env:"NATS_CLUSTER_LISTEN" default:"none, the server is by itself" help:"where the embedded server listens for those of other apis; they then keep the stream together"`
 	ClusterNode    string            `env:"NATS_CLUSTER_NODE" help:"this api's name in the cluster: its own, and the same at each start"`
 	ClusterRoutes  config.ServerURLs `env:"NATS_CLUSTER_ROUTES" help:"where the other apis' servers listen, separated by commas"`
 	ClusterAdvert  string            `env:"NATS_CLUSTER_ADVERTISE" default:"what the others see" help:"host:port under which the other servers reach this one, behind address translation"`
@@ -58,12 +56,12 @@ type settings struct {
 
 	OperatorToken string `env:"OPERATOR_TOKEN" secret:"true" help:"asked of everybody who reads; none = reading is open"`
 
-	WriterName     string        `env:"WRITER_NAME" envDefault:"writer" help:"the writer whose database this is, for /pipeline"`
-	ReadWait       time.Duration `env:"READ_WAIT" envDefault:"500ms" help:"how long a GET waits for what this process acknowledged; 0 = never"`
-	MaxBodyBytes   config.Bytes  `env:"MAX_BODY_BYTES" envDefault:"4194304" help:"a larger body is 413"`
-	BodyLimits     config.Sizes  `env:"BODY_LIMITS" help:"smaller bounds for some sources: whatsapp=3MB,plain=64KiB; of plain, whatsapp, twilio, standard"`
-	RateLimits     config.Rates  `env:"RATE_LIMITS" help:"signed deliveries a second from some sources, as plain=500/s; also /m and /h; one too many is 429"`
-	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT" envDefault:"30s" help:"how long a request may take to come in, from its first byte to its last; a slower one is 408"`
+	WriterName     config.WriterName `env:"WRITER_NAME" envDefault:"writer" help:"the writer whose database this is, for /pipeline"`
+	ReadWait       time.Duration     `env:"READ_WAIT" envDefault:"500ms" help:"how long a GET waits for what this process acknowledged; 0 = never"`
+	MaxBodyBytes   config.Bytes      `env:"MAX_BODY_BYTES" envDefault:"4194304" help:"a larger body is 413"`
+	BodyLimits     config.Sizes      `env:"BODY_LIMITS" help:"smaller bounds for some sources: whatsapp=3MB,plain=64KiB; of plain, whatsapp, twilio, standard"`
+	RateLimits     config.Rates      `env:"RATE_LIMITS" help:"signed deliveries a second from some sources, as plain=500/s; also /m and /h; one too many is 429"`
+	RequestTimeout time.Duration     `env:"REQUEST_TIMEOUT" envDefault:"30s" help:"how long a request may take to come in, from its first byte to its last; a slower one is 408"`
 }
 
 // durability is what a 200 is worth.
@@ -94,9 +92,6 @@ func (s *settings) clustered() bool { return s.embedded() && s.ClusterListen != 
 
 // validate checks what one variable alone cannot tell.
 func (s *settings) validate() error {
-	if _, port, err := net.SplitHostPort(s.HTTPAddr); err != nil || !isPort(port) {
-		return fmt.Errorf("HTTP_ADDR=%q: must be host:port", s.HTTPAddr)
-	}
 	if err := (tracing.Config{Endpoint: s.TraceEndpoint, Headers: s.TraceHeaders}).Validate(); err != nil {
 		return err
 	}
@@ -141,11 +136,25 @@ const (
 
 // validateServer checks what the embedded server is given.
 func (s *settings) validateServer() error {
-	if _, port, err := net.SplitHostPort(s.NATSListen); err != nil || !isPort(port) {
-		return fmt.Errorf("NATS_LISTEN=%q: must be host:port", s.NATSListen)
-	}
 	if err := s.server().Validate(); err != nil {
 		return fmt.Errorf("NATS_TOKEN: %w", err)
+	}
+	return s.validateCluster()
+}
+
+// validateCluster checks that what makes the embedded server one of several is
+// there as a whole: a part of it would be an api by itself that was meant not to be.
+func (s *settings) validateCluster() error {
+	for _, part := range []struct{ name, value string }{
+		{"NATS_CLUSTER_NODE", s.ClusterNode},
+		{"NATS_CLUSTER_ROUTES", string(s.ClusterRoutes)},
+	} {
+		switch {
+		case s.clustered() && part.value == "":
+			return fmt.Errorf("NATS_CLUSTER_LISTEN is set, so %s must be", part.name)
+		case !s.clustered() && part.value != "":
+			return fmt.Errorf("%s is set, so NATS_CLUSTER_LISTEN must be: without it this api is by itself", part.name)
+		}
 	}
 	if cluster := s.cluster(); cluster != nil {
 		if err := cluster.Validate(); err != nil {
@@ -153,11 +162,6 @@ func (s *settings) validateServer() error {
 		}
 	}
 	return nil
-}
-
-func isPort(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 16)
-	return err == nil
 }
 
 // trimmer is how the stream is trimmed.
@@ -169,7 +173,7 @@ func (s *settings) trimmer() stream.TrimmerConfig {
 func (s *settings) server() natsd.Config {
 	return natsd.Config{
 		StoreDir:   s.NATSStoreDir,
-		Listen:     s.NATSListen,
+		Listen:     string(s.NATSListen),
 		Token:      s.NATSToken,
 		MaxPayload: min(natsd.MaxPayloadLimit, base64.StdEncoding.EncodedLen(int(s.MaxBodyBytes))+envelopeBytes),
 		SyncAlways: s.clustered() && s.AckDurability == durabilityFsync,
@@ -183,7 +187,7 @@ func (s *settings) cluster() *natsd.Cluster {
 		return nil
 	}
 	return &natsd.Cluster{
-		Node: s.ClusterNode, Listen: s.ClusterListen, Routes: string(s.ClusterRoutes), Advertise: s.ClusterAdvert, Token: s.ClusterToken,
+		Node: s.ClusterNode, Listen: string(s.ClusterListen), Routes: string(s.ClusterRoutes), Advertise: s.ClusterAdvert, Token: s.ClusterToken,
 		TLSCert: s.ClusterTLSCert, TLSKey: s.ClusterTLSKey, TLSCA: s.ClusterTLSCA,
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -36,9 +37,9 @@ const stopTimeout = 20 * time.Second
 // answered, then the stream is closed.
 func runServices(ctx context.Context, s *settings, environ map[string]string, log *slog.Logger) error {
 	set := metrics.NewSet()
-	ln, err := net.Listen("tcp", s.HTTPAddr)
+	ln, err := net.Listen("tcp", string(s.HTTPAddr))
 	if err != nil {
-		return err
+		return fmt.Errorf("HTTP_ADDR: %w", err)
 	}
 	defer ln.Close() // httpapi has closed it already, unless the start failed
 
@@ -65,7 +66,7 @@ func runServices(ctx context.Context, s *settings, environ map[string]string, lo
 	}
 	acceptor := ingest.New(ingest.Config{Publisher: ingestSide.publisher, Sources: sources, Rates: s.RateLimits, Metrics: set, Now: time.Now})
 	pipeline := query.NewPipeline(query.PipelineConfig{
-		Stream: ingestSide.conn, Reader: reader, WriterName: s.WriterName, Now: time.Now,
+		Stream: ingestSide.conn, Reader: reader, WriterName: string(s.WriterName), Now: time.Now,
 	})
 	pipeline.Register(set)
 
@@ -85,7 +86,7 @@ func runServices(ctx context.Context, s *settings, environ map[string]string, lo
 		Guard:    s.guard(),
 		Trace:    tracer,
 		AskWriter: func(ctx context.Context, command string, request []byte) ([]byte, error) {
-			answer, err := ingestSide.conn.Request(ctx, contract.WriterSubject(s.WriterName, command), request)
+			answer, err := ingestSide.conn.Request(ctx, contract.WriterSubject(string(s.WriterName), command), request)
 			if errors.Is(err, stream.ErrNobody) {
 				return nil, httpapi.ErrNoWriter
 			}

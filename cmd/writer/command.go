@@ -113,7 +113,7 @@ const reachTimeout = 15 * time.Second
 // for a stream that is away, as the writer does.
 func (o *operation) connect(ctx context.Context, as string) (*stream.Conn, message.StreamStatus, error) {
 	conn, err := stream.Connect(stream.ConnConfig{
-		URL: string(o.settings.NATSURL), Token: o.settings.NATSToken, Name: "writer " + o.settings.WriterName + " " + as,
+		URL: string(o.settings.NATSURL), Token: o.settings.NATSToken, Name: "writer " + string(o.settings.WriterName) + " " + as,
 	}, o.log)
 	if err != nil {
 		return nil, message.StreamStatus{}, err

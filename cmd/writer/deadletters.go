@@ -140,7 +140,7 @@ func (o *operation) changeDeadLetters(ctx context.Context, verb string, req cont
 			return a, err
 		}
 		defer conn.Close()
-		a, err = ask[contract.DeadLettersAnswer](ctx, conn, o.settings.WriterName, "dead_letters."+verb, req)
+		a, err = ask[contract.DeadLettersAnswer](ctx, conn, string(o.settings.WriterName), "dead_letters."+verb, req)
 		if errors.Is(err, stream.ErrNobody) {
 			err = fmt.Errorf("a writer has the database open, but none of that name answers (WRITER_NAME): %w", err)
 		}

@@ -27,6 +27,7 @@ func TestProgram_usageAndExitCodes(t *testing.T) {
 		{nil, map[string]string{"WRITER_NAME": "a b"}, exitUsage, "", `writer: WRITER_NAME="a b": must`},
 		{nil, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "localhost:4318"}, exitUsage, "", "writer: OTEL_EXPORTER_OTLP_ENDPOINT: must be like http://127.0.0.1:4318"},
 		{nil, map[string]string{"WRITER_HTTP_ADDR": "8001"}, exitUsage, "", `writer: WRITER_HTTP_ADDR="8001": must`},
+		{nil, map[string]string{"WRITER_HTTP_ADDR": "192.0.2.1:8001"}, exitFailed, `"level":"ERROR"`, "writer: WRITER_HTTP_ADDR: listen tcp 192.0.2.1:8001"},
 		{nil, map[string]string{"WRITER_HTTP_ADDR": "127.0.0.1:0", "DATABASE_URL": "sqlite:////dev/null/app.db"},
 			exitFailed, `"level":"ERROR"`, "writer: open database /dev/null/app.db"},
 	}

@@ -105,7 +105,7 @@ func (o *operation) rebuild(ctx context.Context, from string, acceptLoss bool) (
 // handOver asks the writer of that name to close the database, if there is one.
 // TakeOver then waits for the lock, whoever has it.
 func (o *operation) handOver(ctx context.Context, conn *stream.Conn) error {
-	_, err := ask[contract.HandOverAnswer](ctx, conn, o.settings.WriterName, contract.CommandHandOver,
+	_, err := ask[contract.HandOverAnswer](ctx, conn, string(o.settings.WriterName), contract.CommandHandOver,
 		contract.HandOverRequest{Database: o.settings.DatabaseURL.Path()})
 	if errors.Is(err, stream.ErrNobody) {
 		reader := o.reader()
@@ -123,7 +123,7 @@ func (o *operation) handOver(ctx context.Context, conn *stream.Conn) error {
 func (o *operation) takeBack(conn *stream.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
 	defer cancel()
-	_, _ = ask[contract.WriterError](ctx, conn, o.settings.WriterName, contract.CommandTakeBack, contract.TakeBackRequest{})
+	_, _ = ask[contract.WriterError](ctx, conn, string(o.settings.WriterName), contract.CommandTakeBack, contract.TakeBackRequest{})
 }
 
 func (o *operation) tellRebuild(l rebuildLine) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -32,18 +33,18 @@ const stopTimeout = 2 * time.Second
 // Pages are served from the start: while it waits for the database that another
 // writer holds, and for the stream.
 func runServices(ctx context.Context, s *settings, log *slog.Logger) error {
-	ln, err := net.Listen("tcp", s.HTTPAddr)
+	ln, err := net.Listen("tcp", string(s.HTTPAddr))
 	if err != nil {
-		return err
+		return fmt.Errorf("WRITER_HTTP_ADDR: %w", err)
 	}
-	conn, err := stream.Connect(stream.ConnConfig{URL: string(s.NATSURL), Token: s.NATSToken, Name: "writer " + s.WriterName}, log)
+	conn, err := stream.Connect(stream.ConnConfig{URL: string(s.NATSURL), Token: s.NATSToken, Name: "writer " + string(s.WriterName)}, log)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 
 	set := metrics.NewSet()
-	source := stream.NewConsumer(conn, stream.ConsumerConfig{Name: s.WriterName}, log)
+	source := stream.NewConsumer(conn, stream.ConsumerConfig{Name: string(s.WriterName)}, log)
 	tracer, err := tracing.New(tracing.Config{
 		Endpoint: s.TraceEndpoint, Headers: s.TraceHeaders, Service: "sluice-writer", Version: ops.Version(), Log: log,
 	})
@@ -56,7 +57,7 @@ func runServices(ctx context.Context, s *settings, log *slog.Logger) error {
 		Stream: conn,
 		Open:   func(ctx context.Context) (writer.Store, error) { return openStore(ctx, s, log) },
 	}, log, set, time.Now)
-	if err := answerCommands(ctx, conn, s.WriterName, w, log); err != nil {
+	if err := answerCommands(ctx, conn, string(s.WriterName), w, log); err != nil {
 		return err
 	}
 	health := &ops.Health{}

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -67,6 +68,36 @@ func (b *Bytes) UnmarshalText(text []byte) error {
 		return errors.New("must be a number of bytes above 0, digits only")
 	}
 	*b = Bytes(n)
+	return nil
+}
+
+// Address is host:port, where a program listens; without a host on every
+// interface.
+type Address string
+
+// UnmarshalText reads an address.
+func (a *Address) UnmarshalText(text []byte) error {
+	_, port, err := net.SplitHostPort(string(text))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return errors.New("must be host:port")
+	}
+	*a = Address(text)
+	return nil
+}
+
+// WriterName names a writer and its durable consumer.
+type WriterName string
+
+// UnmarshalText reads a name. nats-server takes no consumer name with these
+// characters (consumer.go, isValidName), and makes a folder of it.
+func (n *WriterName) UnmarshalText(text []byte) error {
+	if strings.ContainsAny(string(text), " \t\r\n.*>/\\") || len(text) > 255 {
+		return errors.New(`must have no blanks and none of . * > / \`)
+	}
+	*n = WriterName(text)
 	return nil
 }
 

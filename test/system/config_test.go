@@ -33,10 +33,15 @@ func TestConfig_aBadValueStopsTheStart(t *testing.T) {
 		{"api", map[string]string{"STREAM_MAX_BYTES": "lots"}, "STREAM_MAX_BYTES"},
 		{"api", map[string]string{"STREAM_RETENTION": "1 week"}, "STREAM_RETENTION"},
 		{"api", map[string]string{"DEDUP_WINDOW": "x"}, "DEDUP_WINDOW"},
+		{"api", map[string]string{"WRITER_NAME": "a.b"}, "WRITER_NAME"},
+		{"api", map[string]string{"NATS_CLUSTER_LISTEN": "x"}, "NATS_CLUSTER_LISTEN"},
+		{"api", map[string]string{"NATS_CLUSTER_LISTEN": "127.0.0.1:0", "NATS_CLUSTER_ROUTES": "127.0.0.1:1"}, "NATS_CLUSTER_NODE"},
+		{"api", map[string]string{"NATS_CLUSTER_NODE": "api-1"}, "NATS_CLUSTER_LISTEN"},
 		{"writer", map[string]string{"DATABASE_URL": "app.db"}, "DATABASE_URL"},
 		{"writer", map[string]string{"NATS_URL": "http://%"}, "NATS_URL"},
 		{"writer", map[string]string{"LOG_LEVEL": "1"}, "LOG_LEVEL"},
 		{"writer", map[string]string{"WRITER_HTTP_ADDR": "x"}, "WRITER_HTTP_ADDR"},
+		{"writer", map[string]string{"WRITER_HTTP_ADDR": "127.0.0.1:99999"}, "WRITER_HTTP_ADDR"},
 		{"writer", map[string]string{"WRITER_NAME": "a b"}, "WRITER_NAME"},
 	}
 	for _, test := range tests {
