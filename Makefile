@@ -1,7 +1,7 @@
 # sluice: `make` lists the targets.
 
 BASE_URL       ?= http://127.0.0.1:8000
-WEBHOOK_SECRET ?= testsecret
+WEBHOOK_SECRET ?= $(if $(WEBHOOK_SECRET_FILE),,testsecret)
 DATA           ?= data
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)

@@ -90,3 +90,20 @@ func read(t *testing.T, path string) string {
 	}
 	return string(content)
 }
+
+// TestMake_theSecretMayBeInAFile: make names no secret of its own beside a file
+// of the user's, which the api would refuse.
+func TestMake_theSecretMayBeInAFile(t *testing.T) {
+	for env, want := range map[string]string{
+		"WEBHOOK_SECRET_FILE=/run/secret": "[]",
+		"WEBHOOK_SECRET=own":              "[own]",
+		"WEBHOOK_SECRET_FILE=":            "[testsecret]",
+	} {
+		cmd := exec.Command("make", "-s", "-C", "../..", "--eval", `secret:; @echo "[$$WEBHOOK_SECRET]"`, "secret")
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), env}
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s: %v: %s, want %s", env, err, got, want)
+		}
+	}
+}
