@@ -184,6 +184,16 @@ func textOf(value jsontext.Value) (text string) {
 	return text
 }
 
+// firstOf returns the first of the texts that is there, empty when none is.
+func firstOf(text func(name string) string, names ...string) string {
+	for _, name := range names {
+		if value := text(name); value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
 // elementsOf returns the elements of an array, none when value is none.
 func elementsOf(value jsontext.Value) (all []jsontext.Value) {
 	if value.Kind() == jsontext.KindBeginArray {

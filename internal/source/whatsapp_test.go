@@ -110,6 +110,43 @@ func TestWhatsApp_statuses(t *testing.T) {
 	}
 }
 
+// In a group each participant has a status of its own, in the same second as
+// another's; who hides the number has an id.
+func TestWhatsApp_aStatusIsAboutOnePerson(t *testing.T) {
+	var parts, contacts []string
+	for _, who := range []string{
+		`"recipient_id":"Y2FwaV9n","recipient_type":"group","recipient_participant_id":"4930123456"`,
+		`"recipient_id":"Y2FwaV9n","recipient_type":"group","recipient_participant_id":"4930123457"`,
+		`"recipient_id":"Y2FwaV9n","recipient_type":"group","recipient_participant_user_id":"DE.134"`,
+		`"recipient_user_id":"DE.135"`,
+		`"recipient_id":"4930123458","recipient_user_id":"DE.136"`,
+		`"recipient_id":"Y2FwaV9n","recipient_type":"group"`,
+	} {
+		parts = append(parts, `{"id":"wamid.OUT","status":"read","timestamp":"1736935200",`+who+`}`)
+	}
+	for _, id := range []string{"DE.136", "DE.135", "DE.134"} {
+		contacts = append(contacts, `{"profile":{"username":"@x"},"user_id":"`+id+`"}`)
+	}
+	c := readWhatsApp(t, change(`"contacts":[`+strings.Join(contacts, ",")+`],"statuses":[`+strings.Join(parts, ",")+`]`))
+	want := []string{"+4930123456", "+4930123457", "DE.134", "DE.135", "+4930123458", "Y2FwaV9n"}
+	if len(c.Statuses) != len(want) || len(c.Messages)+len(c.Unknown) != 0 {
+		t.Fatalf("%+v", c)
+	}
+	events := map[string]bool{}
+	for i, s := range c.Statuses {
+		if s.Recipient != want[i] || events[s.MsgID("whatsapp")] {
+			t.Errorf("%d: of %q, want %q", i, s.Recipient, want[i])
+		}
+		events[s.MsgID("whatsapp")] = true
+	}
+	for i, want := range map[int]int{2: 2, 3: 1, 4: 0} {
+		if !strings.Contains(string(c.Statuses[i].Raw), `"contacts":[`+contacts[want]+`]`) {
+			t.Errorf("%s\nhas not its contact", c.Statuses[i].Raw)
+		}
+	}
+	rereadsAlone(t, c)
+}
+
 // Meta gathers what it has to say: several entries, changes and parts at once.
 func TestWhatsApp_everyPartOfADelivery(t *testing.T) {
 	msg := func(id string) string {
@@ -169,6 +206,7 @@ func TestWhatsApp_keepsWhatItCannotRead(t *testing.T) {
 		"another field":             {`{"entry":[{"id":"1","changes":[{"field":"account_update","value":{"event":"BAN"}}]}]}`, `{"entry":[{"id":"1","changes":[{"field":"account_update","value":{"event":"BAN"}}]}]}`, "neither messages nor statuses"},
 		"a message that is none":    {change(`"messages":["x"]`), change(`"messages":["x"]`), "message_id must not be empty"},
 		"a status that is none":     {change(`"statuses":[{"id":"a"}]`), change(`"statuses":[{"id":"a"}]`), "status must not be empty"},
+		"a sender with a username":  {change(`"contacts":[{"user_id":"US.1"}],"messages":[{"id":"a","from_user_id":"US.1","timestamp":"0"}]`), change(`"messages":[{"id":"a","from_user_id":"US.1","timestamp":"0"}],"contacts":[{"user_id":"US.1"}]`), "from must be"},
 		"a sender without a number": {change(`"messages":[{"id":"a","from":"US.1234","timestamp":"0"}]`), change(`"messages":[{"id":"a","from":"US.1234","timestamp":"0"}]`), "from must be"},
 		"one beside a good one":     {change(`"messages":[` + good + `,{"id":"b"}]`), change(`"messages":[{"id":"b"}]`), "from must be"},
 		"a time without end":        {change(`"messages":[{"id":"a","from":"1","timestamp":"99999999999999"}]`), change(`"messages":[{"id":"a","from":"1","timestamp":"99999999999999"}]`), "ts must be"},

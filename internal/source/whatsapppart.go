@@ -32,6 +32,15 @@ func newWhatsAppAbout(v *whatsAppValue) *whatsAppAbout {
 	return a
 }
 
+// whatsAppRecipients are the members that tell whom a status is about. In a group
+// that is a participant, beside the id of the group: several may read a message in
+// the same second. Who shows no number has an id. (Meta's documentation: "Status
+// messages webhooks for groups", "Business-scoped user IDs".)
+var whatsAppRecipients = []string{"recipient_participant_id", "recipient_participant_user_id", "recipient_id", "recipient_user_id"}
+
+// whatsAppPeople are the members that tell whose contact belongs to a part.
+var whatsAppPeople = append([]string{"from", "from_user_id"}, whatsAppRecipients...)
+
 // give gives each contact to the parts that it sent or that are about it, and to
 // the first when there is none.
 func (a *whatsAppAbout) give(contacts []jsontext.Value) {
@@ -40,7 +49,7 @@ func (a *whatsAppAbout) give(contacts []jsontext.Value) {
 	}
 	of := map[string][]int{}
 	for i, ms := range a.members {
-		for _, name := range []string{"from", "recipient_id"} {
+		for _, name := range whatsAppPeople {
 			if id := ms.text(name); id != "" {
 				of[id] = append(of[id], i)
 			}
@@ -48,7 +57,11 @@ func (a *whatsAppAbout) give(contacts []jsontext.Value) {
 	}
 	given := map[string]int{} // bytes
 	for _, contact := range contacts {
-		id := membersOf(contact).text("wa_id")
+		ms := membersOf(contact)
+		id := ms.text("wa_id")
+		if of[id] == nil {
+			id = ms.text("user_id")
+		}
 		parts := of[id]
 		if parts == nil {
 			parts = []int{0}
@@ -67,7 +80,7 @@ func (a *whatsAppAbout) read(c *Content, list string, ms members, raw json.RawMe
 	if list == whatsAppStatuses {
 		s := message.Status{
 			MessageID: ms.text("id"), Status: ms.text("status"), TS: instantOf(ms.text("timestamp")),
-			Recipient: msisdn(ms.text("recipient_id")), Raw: raw,
+			Recipient: msisdn(firstOf(ms.text, whatsAppRecipients...)), Raw: raw,
 		}
 		if errs := s.Validate(); errs != nil {
 			c.addUnknown("a status that is none: "+errs.Error(), raw)
@@ -99,6 +112,10 @@ var whatsAppTexts = []string{"body", "caption", "text", "title", "name", "filena
 // none. What a kind holds is in a member of the kind's name.
 func whatsAppText(ms members) *string {
 	kind := ms.text("type")
+	if kind == "edit" { // has the message as it is now
+		ms = membersOf(membersOf(ms.get(kind)).get("message"))
+		kind = ms.text("type")
+	}
 	content := membersOf(ms.get(kind))
 	switch kind {
 	case "interactive": // a reply is in a member of its own kind's name
@@ -110,10 +127,8 @@ func whatsAppText(ms members) *string {
 			content = membersOf(errs[0])
 		}
 	}
-	for _, name := range whatsAppTexts {
-		if text := content.text(name); text != "" {
-			return shortened(text)
-		}
+	if text := firstOf(content.text, whatsAppTexts...); text != "" {
+		return shortened(text)
 	}
 	return nil
 }
