@@ -64,11 +64,11 @@ func (t *Twilio) Read(d Delivery) (c Content, err error) {
 	if err != nil {
 		return c, err
 	}
-	id := p.first("MessageSid", "SmsMessageSid", "SmsSid")
+	id := firstOf(p.get, "MessageSid", "SmsMessageSid", "SmsSid")
 	if id == "" {
 		return c, message.InvalidErrors{{Field: "MessageSid", Code: message.CodeMissing, Reason: "is missing"}}
 	}
-	if status := p.get("MessageStatus"); status != "" {
+	if status := p.status(); status != "" {
 		p.addStatus(&c, message.Status{MessageID: id, Status: status, Recipient: p.number("To"), Raw: p.raw})
 		return c, nil
 	}
@@ -92,14 +92,17 @@ func (p *twilioParams) addStatus(c *Content, s message.Status) {
 	c.Statuses = []message.Status{s}
 }
 
-// first returns the first of the parameters that is there.
-func (p *twilioParams) first(names ...string) string {
-	for _, name := range names {
-		if value := p.get(name); value != "" {
-			return value
-		}
+// status returns how far a message has come that went out, empty for one that came
+// in. Either parameter may tell it, and either says "received" of what came in.
+// (Twilio's documentation: "Message status values", "Outbound message status in
+// status callbacks".)
+func (p *twilioParams) status() string {
+	switch status := firstOf(p.get, "MessageStatus", "SmsStatus"); status {
+	case "receiving", "received":
+		return ""
+	default:
+		return status
 	}
-	return ""
 }
 
 // number returns a number without the channel that Twilio may put before it.

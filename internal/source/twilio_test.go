@@ -39,6 +39,8 @@ func TestTwilio_messages(t *testing.T) {
 		"picture": {"MessageSid=MM3&From=%2B1&To=12345&Body=&NumMedia=1&MediaUrl0=https%3A%2F%2Fx%2F1&MediaUrl0=again",
 			`MM3 +1 +12345 2025-01-15T10:00:00.005Z none`,
 			`{"MessageSid":"MM3","From":"+1","To":"12345","Body":"","NumMedia":"1","MediaUrl0":["https://x/1","again"]}`},
+		"told that it came in": {"MessageSid=SM7&MessageStatus=received&From=%2B1&To=%2B2&Body=x", `SM7 +1 +2 2025-01-15T10:00:00.005Z "x"`,
+			`{"MessageSid":"SM7","MessageStatus":"received","From":"+1","To":"+2","Body":"x"}`},
 		"older name of the id": {"SmsSid=SM4&From=%2B1&To=%2B2&Body=x", `SM4 +1 +2 2025-01-15T10:00:00.005Z "x"`, `{"SmsSid":"SM4","From":"+1","To":"+2","Body":"x"}`},
 		"broken bytes":         {"MessageSid=SM5&From=%2B1&To=%2B2&Body=a%FFb", "SM5 +1 +2 2025-01-15T10:00:00.005Z \"a\uFFFDb\"", "{\"MessageSid\":\"SM5\",\"From\":\"+1\",\"To\":\"+2\",\"Body\":\"a\uFFFDb\"}"},
 		"JSON": {`{"MessageSid":"SM6","From":"+1","To":"+2","Body":"x","more":{"a":[1]}}`,
@@ -57,10 +59,15 @@ func TestTwilio_messages(t *testing.T) {
 }
 
 func TestTwilio_whatIsNoMessage(t *testing.T) {
-	got, err := readTwilio("MessageSid=SM1&MessageStatus=delivered&To=whatsapp%3A%2B4930123456&From=%2B1")
-	want := message.Status{MessageID: "SM1", Status: "delivered", Recipient: "+4930123456"}
-	if err != nil || len(got.Statuses) != 1 || !got.Statuses[0].SameEvent(&want) || len(got.Messages)+len(got.Unknown) != 0 {
-		t.Errorf("a status: %+v, %v", got, err)
+	for name, body := range map[string]string{
+		"a status":            "MessageSid=SM1&MessageStatus=delivered&SmsStatus=delivered&To=whatsapp%3A%2B4930123456&From=%2B1",
+		"its older parameter": "SmsSid=SM1&SmsStatus=delivered&To=%2B4930123456&From=%2B1",
+	} {
+		got, err := readTwilio(body)
+		want := message.Status{MessageID: "SM1", Status: "delivered", Recipient: "+4930123456"}
+		if err != nil || len(got.Statuses) != 1 || !got.Statuses[0].SameEvent(&want) || len(got.Messages)+len(got.Unknown) != 0 {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 	for name, body := range map[string]string{
 		"a sender without a number": "MessageSid=SM1&From=messenger%3A12&To=%2B1&Body=x",
