@@ -100,9 +100,7 @@ func parseSend(args []string, stdout io.Writer) (o sendOptions, err error) {
 	flags.IntVar(&o.concurrency, "concurrency", 1, "requests at a time")
 	flags.Float64Var(&o.rate, "rate", 0, "requests a second at most; 0 = as fast as they are taken")
 	flags.IntVar(&o.attempts, "attempts", 10, "how often a body is sent at most; -1 = until it is taken")
-	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(flags.Args()[1:]) {
-		o.texts = append(o.texts, flags.Arg(0))
-	}
+	o.texts, err = parseMixed(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, sendHelp)
@@ -119,6 +117,18 @@ func parseSend(args []string, stdout io.Writer) (o sendOptions, err error) {
 		return o, fmt.Errorf("-concurrency is at least 1, -rate at least 0, -attempts at least 1 or -1; %w", errUsage)
 	}
 	return o, nil
+}
+
+// parseMixed reads flags and texts in any order, and returns the texts. Behind "--"
+// there are none but texts.
+func parseMixed(flags *flag.FlagSet, args []string) (texts []string, err error) {
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(args) {
+		if read := len(args) - flags.NArg(); read > 0 && args[read-1] == "--" {
+			return append(texts, flags.Args()...), nil
+		}
+		texts, args = append(texts, flags.Arg(0)), flags.Args()[1:]
+	}
+	return texts, err
 }
 
 // sending is a run of the command.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -50,6 +51,9 @@ func (s *sendSettings) dialect(name, api string) (dialect, error) {
 		scheme, err := signature.NewStandard(s.StandardSecret)
 		if err != nil {
 			return dialect{}, fmt.Errorf("STANDARD_WEBHOOKS_SECRET: %w", err)
+		}
+		if s.StandardSecret != "" && !scheme.Signs() {
+			return dialect{}, errors.New("STANDARD_WEBHOOKS_SECRET: it takes a whsec_… to sign, and there are public keys only")
 		}
 		return dialect{contract.PathWebhook + "/" + name, contract.TypeJSON, plainText, func(body []byte, h http.Header) {
 			id, now := "msg_"+nuid.Next(), time.Now()

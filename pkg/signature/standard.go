@@ -82,7 +82,7 @@ func standardKey(text string) (key []byte, isPublic bool, err error) {
 	if !isSecret {
 		encoded, isPublic = strings.CutPrefix(text, standardPublicKey)
 	}
-	key, err = base64.StdEncoding.DecodeString(encoded)
+	key, err = base64.RawStdEncoding.DecodeString(strings.TrimRight(encoded, "=")) // some show it without
 	if err != nil || !isSecret && !isPublic || len(key) == 0 || isPublic && len(key) != ed25519.PublicKeySize {
 		return nil, false, ErrStandardKey
 	}
@@ -149,6 +149,9 @@ func standardSignature(part, kind string) ([]byte, bool) {
 	signature, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	return signature, err == nil
 }
+
+// Signs reports whether there is a secret to sign with: public keys only verify.
+func (s *Standard) Signs() bool { return len(s.keys) > 0 }
 
 // Sign returns what a sender puts into webhook-signature beside id and the time in
 // seconds since 1970. It panics without a secret.

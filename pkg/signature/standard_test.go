@@ -137,6 +137,25 @@ func TestStandard_needsEveryHeader(t *testing.T) {
 	}
 }
 
+func TestNewStandard_readsKeysWithAndWithoutPadding(t *testing.T) {
+	body := []byte("{}")
+	for padded, bare := range map[string]string{"whsec_c2VjcmV0cw==": "whsec_c2VjcmV0cw", "whsec_c2VjcmU=": "whsec_c2VjcmU"} {
+		signed := newStandard(t, padded).Sign("msg_1", now, body)
+		if got := newStandard(t, bare).Sign("msg_1", now, body); got != signed {
+			t.Errorf("%s and %s are not one key", padded, bare)
+		}
+	}
+	key := base64.StdEncoding.EncodeToString(make([]byte, ed25519.PublicKeySize))
+	for _, only := range []string{"whpk_" + key, "whpk_" + strings.TrimRight(key, "="), ""} {
+		if newStandard(t, only).Signs() {
+			t.Errorf("%q signs", only)
+		}
+	}
+	if !newStandard(t, "whpk_"+key+" whsec_c2VjcmU").Signs() {
+		t.Error("a secret behind a public key does not sign")
+	}
+}
+
 func TestNewStandard_refusesWhatIsNoKey(t *testing.T) {
 	for _, text := range []string{"secret", "whsec_", "whsec_?", "whpk_c2hvcnQ=", "whsk_AAAA", standardKey + " other", "whsec_ " + standardKey} {
 		if _, err := signature.NewStandard(text); !errors.Is(err, signature.ErrStandardKey) {

@@ -121,6 +121,10 @@ func TestSend_fromArgumentsAndFiles(t *testing.T) {
 	if r.Code != 0 || strings.Count(r.Stdout, " kept at sequence ") != 2 {
 		t.Errorf("%+v", r)
 	}
+	r = apiCommand(t, "", harness.Secret, "send", "-url", p.URL, "three", "--", "-4", "--", "-id")
+	if r.Code != 0 || strings.Count(r.Stdout, " kept at sequence ") != 4 || p.Messages("q", "-id").Total != 1 {
+		t.Errorf("texts that begin with a dash: %+v", r)
+	}
 
 	var lines strings.Builder
 	for _, m := range numbered("f", 500) {
@@ -138,7 +142,7 @@ func TestSend_fromArgumentsAndFiles(t *testing.T) {
 	if r.Code != 0 || !strings.HasPrefix(r.Stdout, "500 kept, 0 not") {
 		t.Errorf("again, from standard input: %+v", r)
 	}
-	if total := p.Messages().Total; total != 503 {
+	if total := p.Messages().Total; total != 507 {
 		t.Errorf("%d messages", total)
 	}
 }
@@ -173,6 +177,10 @@ func TestSend_refusesBadUsage(t *testing.T) {
 	}
 	if r := apiCommand(t, "", "", "send", "x"); r.Code != 2 || !strings.Contains(r.Stderr, "WEBHOOK_SECRET must be set, or WEBHOOK_SECRET_FILE") {
 		t.Errorf("without a secret: %+v", r)
+	}
+	onlyPublic := []string{"STANDARD_WEBHOOKS_SECRET=whpk_" + strings.Repeat("A", 43) + "="}
+	if r := apiCommandWith(t, "", onlyPublic, "send", "-as", "standard", "x"); r.Code != 2 || !strings.Contains(r.Stderr, "STANDARD_WEBHOOKS_SECRET: it takes a whsec_") {
+		t.Errorf("with a key that only verifies: %+v", r)
 	}
 	if r := apiCommand(t, "", "s", "send", "-file", "/no/such/file"); r.Code != 1 || !strings.Contains(r.Stderr, "/no/such/file: no such file") {
 		t.Errorf("no file: %+v", r)
