@@ -54,12 +54,8 @@ func (s *Store) fence() error {
 	if s.config.bulk {
 		return nil // nobody else knows the file
 	}
-	ours, err := s.lock.Stat()
-	if err != nil {
+	if err := s.stillLocked(); err != nil {
 		return err
-	}
-	if there, err := os.Stat(lockPath(s.path)); err != nil || !os.SameFile(ours, there) {
-		return fmt.Errorf("%w: %s was removed or replaced", ErrOvertaken, lockPath(s.path))
 	}
 	is, err := loadState(s.conn)
 	if err != nil {
@@ -68,6 +64,19 @@ func (s *Store) fence() error {
 	was := &s.state
 	if is.stream != was.stream || is.checkpoint != was.checkpoint || is.nextRID != was.nextRID || is.rewinds != was.rewinds || is.outcomes != was.outcomes {
 		return fmt.Errorf("%w: it is at %d, this writer left it at %d", ErrOvertaken, is.checkpoint.Seq, was.checkpoint.Seq)
+	}
+	return nil
+}
+
+// stillLocked returns ErrOvertaken if the lock that others ask for is not the one
+// that this writer holds.
+func (s *Store) stillLocked() error {
+	ours, err := s.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(lockPath(s.path)); err != nil || !os.SameFile(ours, there) {
+		return fmt.Errorf("%w: %s was removed or replaced", ErrOvertaken, lockPath(s.path))
 	}
 	return nil
 }

@@ -281,6 +281,21 @@ func (s *Store) transaction(f func() error) (err error) {
 	return s.conn.exec("COMMIT")
 }
 
+// InPlace returns nil as long as readers see what is applied. It returns ErrReplaced
+// once the file at the path is not the one open, and ErrOvertaken once the writer's
+// lock is another's, before the next Apply would: open the store anew then.
+func (s *Store) InPlace(ctx context.Context) error {
+	return s.use(ctx, func() error {
+		if s.overtaken != nil {
+			return s.overtaken
+		}
+		if err := s.stillThere(); err != nil {
+			return err
+		}
+		return s.stillLocked()
+	})
+}
+
 // stillThere returns ErrReplaced if the file at the path is not the one open:
 // what is written to it would never be seen.
 func (s *Store) stillThere() error {

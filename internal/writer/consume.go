@@ -11,6 +11,9 @@ import (
 	"sluice/pkg/message"
 )
 
+// lookEvery is how often a writer looks whether its database is still in its place.
+const lookEvery = time.Second
+
 // consume applies the entries behind after until a step fails. While one batch
 // is applied, fetch gets the next ready in a goroutine of its own; after a
 // failure that batch is dropped, to be fetched again from the checkpoint.
@@ -28,6 +31,8 @@ func (w *Writer) consume(ctx context.Context, streamID string, after uint64) err
 		}
 	}()
 
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	var syncDue <-chan time.Time
 	for {
 		select {
@@ -47,6 +52,11 @@ func (w *Writer) consume(ctx context.Context, streamID string, after uint64) err
 				return err
 			}
 			f.synced.Store(w.applied)
+		case <-look.C:
+			// Apply would notice, but nothing may come for hours.
+			if err := w.store.InPlace(ctx); err != nil {
+				return onStore("look at the file", err)
+			}
 		case f := <-w.commands:
 			if err := f(ctx); err != nil {
 				return err

@@ -256,6 +256,50 @@ func TestReal_aDatabaseRemovedUnderneathIsMadeAgain(t *testing.T) {
 	}
 }
 
+// Nothing comes in any more, so only a look at the file itself shows that it is gone.
+func TestReal_aDatabaseRemovedUnderAnIdleWriterIsMadeAgain(t *testing.T) {
+	for name, change := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) {
+			for _, suffix := range []string{"", "-wal", "-shm"} {
+				if err := os.Remove(path + suffix); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		"replaced": func(t *testing.T, path string) {
+			older := filepath.Join(t.TempDir(), "app.db")
+			s, err := store.Open(t.Context(), store.Config{Path: older})
+			if err == nil {
+				err = s.Close()
+			}
+			if err == nil {
+				err = os.Rename(older, path)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReal(t)
+			r.start(writer.Config{})
+			r.publish(r.server.Publisher(t, stream.PublisherConfig{}), entries(0, 100)...)
+			reader := r.reader()
+			r.wait(reader)
+			change(t, r.path)
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+				stats, err := reader.Stats(t.Context())
+				if _, gone := os.Stat(r.path); gone == nil && err == nil && stats.Messages == 100 && strings.Count(r.log.String(), "database open") == 2 {
+					return
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%d messages, want 100 (%v)\n%s", stats.Messages, err, r.log.String())
+				}
+			}
+		})
+	}
+}
+
 func TestReal_aSecondWriterTakesOver(t *testing.T) {
 	r := newReal(t)
 	stop := r.start(writer.Config{})

@@ -97,6 +97,11 @@ type Store interface {
 	// when nothing was ever applied.
 	Status(ctx context.Context) (message.StoreStatus, error)
 
+	// InPlace returns nil as long as readers see what is applied: an error once the
+	// database was removed, or another one or another writer has taken its place. It
+	// costs little.
+	InPlace(ctx context.Context) error
+
 	// Close ends the store's work; another writer may open it then.
 	Close() error
 }

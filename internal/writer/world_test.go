@@ -671,6 +671,12 @@ func (s *fakeStore) Status(context.Context) (message.StoreStatus, error) {
 	return s.data.status, s.failing("status")
 }
 
+func (s *fakeStore) InPlace(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failing("in place")
+}
+
 func (s *fakeStore) Close() error { return nil }
 
 func (s *fakeStore) records() []message.Record {
