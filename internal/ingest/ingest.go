@@ -28,6 +28,7 @@ type Acceptor struct {
 	publisher Publisher
 	now       func() time.Time
 	limiters  limiters
+	line      *line
 	turns     turns
 	counters  counters
 	acked     acked
@@ -35,7 +36,7 @@ type Acceptor struct {
 
 // New returns an Acceptor.
 func New(cfg Config) *Acceptor {
-	return &Acceptor{publisher: cfg.Publisher, now: cfg.Now, limiters: newLimiters(cfg.Rates), turns: make(turns, largeAtOnce), counters: newCounters(cfg.Metrics, cfg.Sources)}
+	return &Acceptor{publisher: cfg.Publisher, now: cfg.Now, limiters: newLimiters(cfg.Rates), turns: make(turns, largeAtOnce), line: newLine(fewInLine, longestWait), counters: newCounters(cfg.Metrics, cfg.Sources)}
 }
 
 // Delivery is one request from a sender.
@@ -46,6 +47,8 @@ type Delivery struct {
 	Body      []byte                   // raw, as it was signed
 	RequestID string
 	Trace     string // traceparent header, empty when there is none that is sound
+
+	place place // in line
 }
 
 // Outcome is what became of a delivery.
@@ -89,27 +92,19 @@ func (a *Acceptor) Accept(ctx context.Context, d Delivery) (Outcome, error) {
 }
 
 func (a *Acceptor) accept(ctx context.Context, d Delivery) (Outcome, error) {
-	done, err := a.turns.take(ctx, d.Body)
+	done, err := a.letIn(ctx, &d)
 	if err != nil {
 		return Outcome{Result: Unavailable}, err
 	}
 	defer done()
-	now := a.now()
-	secret, err := d.Source.Scheme().Verify(signature.Request{Header: d.Header, Target: d.Target, Body: d.Body}, now)
+	content, o, err := a.read(&d)
 	if err != nil {
-		return Outcome{Result: InvalidSignature}, err
-	}
-	a.counters.signed(d.Source, secret)
-	if err := a.limiters.take(d.Source.Name(), now); err != nil {
-		return Outcome{Result: Limited}, err
-	}
-	content, err := d.Source.Read(source.Delivery{Header: d.Header, Target: d.Target, Body: d.Body, At: now})
-	o := Outcome{MessageID: firstID(&content)}
-	if err != nil {
-		o.Result = Invalid
 		return o, err
 	}
 	entries := d.entries(&content)
+	if len(entries) > 1 {
+		d.place.leave() // the publisher has them take turns, which may be long
+	}
 	if o.Receipts, err = a.publish(ctx, entries); err != nil {
 		o.Result = Unavailable
 		return o, err
@@ -120,6 +115,37 @@ func (a *Acceptor) accept(ctx context.Context, d Delivery) (Outcome, error) {
 	}
 	a.counters.published(d.Source, &content, o.Receipts)
 	return o, nil
+}
+
+// letIn has a large delivery wait for its turn and a small one join the line. The
+// caller calls done unless there is an error, which is an UnavailableError.
+func (a *Acceptor) letIn(ctx context.Context, d *Delivery) (done func(), err error) {
+	if len(d.Body) >= largeBytes {
+		return a.turns.take(ctx)
+	}
+	if !a.line.join(&d.place) {
+		return nil, &UnavailableError{Reason: errTooLong.Error(), Err: errTooLong}
+	}
+	return d.place.leave, nil
+}
+
+// read verifies a delivery and parses it.
+func (a *Acceptor) read(d *Delivery) (content source.Content, o Outcome, err error) {
+	now := a.now()
+	secret, err := d.Source.Scheme().Verify(signature.Request{Header: d.Header, Target: d.Target, Body: d.Body}, now)
+	if err != nil {
+		return content, Outcome{Result: InvalidSignature}, err
+	}
+	a.counters.signed(d.Source, secret)
+	if err := a.limiters.take(d.Source.Name(), now); err != nil {
+		return content, Outcome{Result: Limited}, err
+	}
+	content, err = d.Source.Read(source.Delivery{Header: d.Header, Target: d.Target, Body: d.Body, At: now})
+	o.MessageID = firstID(&content)
+	if err != nil {
+		o.Result = Invalid
+	}
+	return content, o, err
 }
 
 func firstID(c *source.Content) string {

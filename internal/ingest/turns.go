@@ -25,12 +25,9 @@ var errTurn = errors.New("too many large deliveries at once")
 // turns holds a token for each large delivery that is worked on.
 type turns chan struct{}
 
-// take waits for the turn of a delivery. The caller calls done unless there is an
+// take waits for the turn of a large delivery. The caller calls done unless there is an
 // error, which is an UnavailableError.
-func (t turns) take(ctx context.Context, body []byte) (done func(), err error) {
-	if len(body) < largeBytes {
-		return func() {}, nil
-	}
+func (t turns) take(ctx context.Context) (done func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, longestTurn)
 	defer cancel()
 	select {
