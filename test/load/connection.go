@@ -14,9 +14,10 @@ import (
 
 // reply is what the load wants to know of an HTTP response.
 type reply struct {
-	status   int
-	sequence uint64 // X-Stream-Sequence, 0 when absent
-	close    bool   // the server will take no other request on this connection
+	status     int
+	sequence   uint64 // X-Stream-Sequence, 0 when absent
+	retryAfter bool   // it says when to come back, in whole seconds
+	close      bool   // the server will take no other request on this connection
 }
 
 // connection is one keep-alive connection that is dialed anew when it breaks.
@@ -103,6 +104,9 @@ func readReply(r *bufio.Reader) (reply, error) {
 			length, err = strconv.ParseInt(string(value), 10, 64)
 		case bytes.EqualFold(name, []byte("X-Stream-Sequence")):
 			rep.sequence, err = strconv.ParseUint(string(value), 10, 64)
+		case bytes.EqualFold(name, []byte("Retry-After")):
+			seconds, _ := strconv.Atoi(string(value))
+			rep.retryAfter = seconds > 0
 		case bytes.EqualFold(name, []byte("Connection")):
 			rep.close = bytes.EqualFold(value, []byte("close"))
 		}

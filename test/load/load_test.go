@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,54 @@ func TestRun_postsEachMessageOnce(t *testing.T) {
 				t.Errorf("message %d came as %q", n, got)
 			}
 		})
+	}
+}
+
+// TestRun_theOpenLoopWaitsForNoAnswer: nobody is answered before the last message
+// is there, so it comes only from a load that does not wait for answers.
+func TestRun_theOpenLoopWaitsForNoAnswer(t *testing.T) {
+	const count = 300
+	var came atomic.Int64
+	all := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if came.Add(1) == count {
+			close(all)
+		}
+		select {
+		case <-all:
+		case <-req.Context().Done():
+			return
+		}
+		w.Header().Set("Content-Length", "0")
+	}))
+	defer s.Close()
+	res := Run(t.Context(), Config{Addr: strings.TrimPrefix(s.URL, "http://"), Secret: secret, Count: count, Connections: count, Rate: 20_000})
+	if res.OK() != count || res.Opened != count || res.Waited != 0 {
+		t.Errorf("%v; %d connections, %d messages waited for one", res, res.Opened, res.Waited)
+	}
+}
+
+func TestRun_theOpenLoopHasNoMoreConnectionsThanItNeeds(t *testing.T) {
+	_, addr := serve(t, nil)
+	res := Run(t.Context(), Config{Addr: addr, Secret: secret, Count: 20, Connections: 2, Rate: 20_000})
+	if res.OK() != 20 || res.Opened > 2 {
+		t.Errorf("%v; %d connections", res, res.Opened)
+	}
+}
+
+func TestRun_countsRefusalsThatDoNotSayWhenToComeBack(t *testing.T) {
+	var asked atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "0")
+		if asked.Add(1)%2 == 0 {
+			w.Header().Set("Retry-After", "1")
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer s.Close()
+	res := Run(t.Context(), Config{Addr: strings.TrimPrefix(s.URL, "http://"), Secret: secret, Count: 20})
+	if res.Statuses[503] != 20 || res.Hasty != 10 {
+		t.Errorf("%v; %d did not say when to come back", res, res.Hasty)
 	}
 }
 

@@ -17,7 +17,7 @@ type Config struct {
 	Payload     Payload       // what to post
 	First       uint64        // number of the first message, default 0
 	Count       uint64        // messages to post, 0 = until the context ends
-	Connections int           // keep-alive connections, default 1
+	Connections int           // keep-alive connections, default 1; the open loop has only as many of them as it needs
 	Rate        float64       // open loop: messages due each second whatever happened to the earlier ones; 0 = closed loop
 	Prepare     bool          // render and sign all Count requests before the clock starts
 	Retry       bool          // post a message again until it is answered 200, as a good sender does
@@ -32,6 +32,9 @@ type Result struct {
 	LastErr  error          // of these
 	Latency  Histogram      // of replies with 200; in the open loop from the moment they were due
 	Refusals Histogram      // of all other replies, likewise
+	Hasty    uint64         // replies with 503 that did not say when to come back
+	Opened   int            // most connections at the same time
+	Waited   uint64         // messages of the open loop that found every connection busy when they were due
 	Elapsed  time.Duration
 	LastSeq  uint64 // highest X-Stream-Sequence
 }
@@ -72,18 +75,29 @@ func Run(ctx context.Context, c Config) *Result {
 	}
 
 	r.start = time.Now()
-	results := make([]*Result, c.Connections)
+	total := &Result{Statuses: map[int]uint64{}}
+	if r.Rate > 0 {
+		r.open(ctx, total)
+	} else {
+		r.closed(ctx, total)
+	}
+	total.Elapsed = time.Since(r.start)
+	return total
+}
+
+// closed has each connection post its next message once the last one is answered.
+func (r *run) closed(ctx context.Context, total *Result) {
+	results := make([]*tally, r.Connections)
 	var workers sync.WaitGroup
 	for i := range results {
-		workers.Go(func() { results[i] = r.work(ctx) })
+		results[i] = newTally()
+		workers.Go(func() { r.work(ctx, results[i]) })
 	}
 	workers.Wait()
-
-	total := &Result{Statuses: map[int]uint64{}, Elapsed: time.Since(r.start)}
 	for _, part := range results {
-		total.merge(part)
+		total.merge(&part.Result)
 	}
-	return total
+	total.Opened = r.Connections
 }
 
 func (r *Result) merge(part *Result) {
@@ -96,8 +110,17 @@ func (r *Result) merge(part *Result) {
 	}
 	r.Latency.Merge(&part.Latency)
 	r.Refusals.Merge(&part.Refusals)
+	r.Hasty += part.Hasty
 	r.LastSeq = max(r.LastSeq, part.LastSeq)
 }
+
+// tally is a Result that several connections may share.
+type tally struct {
+	mu sync.Mutex
+	Result
+}
+
+func newTally() *tally { return &tally{Result: Result{Statuses: map[int]uint64{}}} }
 
 // run is a load under way.
 type run struct {
@@ -112,52 +135,69 @@ func (r *run) render(n uint64) []byte {
 	return r.signer.request(Body(r.Payload.Message(n)))
 }
 
-// take returns the next message's number, its request and when it is due.
-func (r *run) take() (n uint64, request []byte, due time.Time, ok bool) {
-	i := r.taken.Add(1) - 1
-	if r.Count > 0 && i >= r.Count {
-		return 0, nil, time.Time{}, false
-	}
-	if r.Rate > 0 {
-		due = r.start.Add(time.Duration(float64(i) / r.Rate * float64(time.Second)))
-	}
-	if r.prepared != nil {
-		return r.First + i, r.prepared[i], due, true
-	}
-	return r.First + i, r.render(r.First + i), due, true
+// job is a message to post, due at a moment; the zero moment is whenever it comes.
+type job struct {
+	n   uint64
+	due time.Time
 }
 
-// work is one connection's loop.
-func (r *run) work(ctx context.Context) *Result {
-	res := &Result{Statuses: map[int]uint64{}}
-	c := &connection{addr: r.Addr, timeout: r.Timeout}
+// take returns the next message.
+func (r *run) take() (j job, ok bool) {
+	i := r.taken.Add(1) - 1
+	if r.Count > 0 && i >= r.Count {
+		return job{}, false
+	}
+	j.n = r.First + i
+	if r.Rate > 0 {
+		j.due = r.start.Add(time.Duration(float64(i) / r.Rate * float64(time.Second)))
+	}
+	return j, true
+}
+
+func (r *run) request(n uint64) []byte {
+	if r.prepared != nil {
+		return r.prepared[n-r.First]
+	}
+	return r.render(n)
+}
+
+// work is one connection's closed loop.
+func (r *run) work(ctx context.Context, res *tally) {
+	c := r.connection()
 	defer c.hangUp()
 	for ctx.Err() == nil {
-		n, request, due, ok := r.take()
+		j, ok := r.take()
 		if !ok {
-			break
+			return
 		}
-		if !sleepUntil(ctx, due) {
-			break
-		}
-		for !r.post(ctx, c, res, n, request, due) && r.Retry {
-			if !sleepUntil(ctx, time.Now().Add(retryPause)) {
-				break
-			}
+		r.deliver(ctx, c, res, j)
+	}
+}
+
+func (r *run) connection() *connection { return &connection{addr: r.Addr, timeout: r.Timeout} }
+
+// deliver posts a message, again and again where that is asked for.
+func (r *run) deliver(ctx context.Context, c *connection, res *tally, j job) {
+	request := r.request(j.n)
+	for !r.post(ctx, c, res, j, request) && r.Retry {
+		if !sleepUntil(ctx, time.Now().Add(retryPause)) {
+			return
 		}
 	}
-	return res
 }
 
 // retryPause keeps senders from spinning while the api is away.
 const retryPause = 5 * time.Millisecond
 
 // post makes one attempt and reports whether it was acknowledged.
-func (r *run) post(ctx context.Context, c *connection, res *Result, n uint64, request []byte, due time.Time) bool {
-	if due.IsZero() {
-		due = time.Now()
+func (r *run) post(ctx context.Context, c *connection, res *tally, j job, request []byte) bool {
+	if j.due.IsZero() {
+		j.due = time.Now()
 	}
 	rep, err := c.post(ctx, request)
+	took := time.Since(j.due)
+	res.mu.Lock()
+	defer res.mu.Unlock()
 	if err != nil {
 		if ctx.Err() == nil {
 			res.Errors++
@@ -167,13 +207,16 @@ func (r *run) post(ctx context.Context, c *connection, res *Result, n uint64, re
 	}
 	res.Statuses[rep.status]++
 	if rep.status != 200 {
-		res.Refusals.Add(time.Since(due))
+		res.Refusals.Add(took)
+		if rep.status == 503 && !rep.retryAfter {
+			res.Hasty++
+		}
 		return false
 	}
-	res.Latency.Add(time.Since(due))
+	res.Latency.Add(took)
 	res.LastSeq = max(res.LastSeq, rep.sequence)
 	if r.Ledger != nil {
-		r.Ledger.Add(n)
+		r.Ledger.Add(j.n)
 	}
 	return true
 }
