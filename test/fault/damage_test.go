@@ -78,6 +78,11 @@ func newDamaged(t *testing.T, count, text int, end func(*harness.Process)) *dama
 	end(p.Writer)
 	end(p.API)
 	d.rows = rows(t, p)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			survived(1, "damaged or deleted files")
+		}
+	})
 	return d
 }
 
@@ -367,14 +372,26 @@ func TestDamage_databaseDeleted(t *testing.T) {
 }
 
 // TestDamage_databaseDeletedUnderTheWriter: the file goes while the writer has it
-// open. What it writes would be seen by nobody, so it says so and begins anew.
+// open. What it writes would be seen by nobody, so it says so and begins anew, also
+// when it has nothing to write.
+//
+// Idle, it failed when the writer looked at its file only to write.
 func TestDamage_databaseDeletedUnderTheWriter(t *testing.T) {
 	t.Parallel()
-	d := newDamaged(t, fewMessages, fewText, func(*harness.Process) {})
-	d.removeDatabase()
-	d.post(500)
-	wantSaid(t, d.p.Writer, "removed")
-	d.t.Log(d.p.WaitForAll(d.payload, d.ledger))
+	for name, meanwhile := range map[string]func(*damaged){
+		"busy": func(d *damaged) { d.post(500) },
+		"idle": func(*damaged) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDamaged(t, fewMessages, fewText, func(*harness.Process) {})
+			d.removeDatabase()
+			meanwhile(d)
+			harness.Eventually(t, "the writer says so", func() bool { return saidTimes(t, d.p.Writer, "removed") > 0 })
+			harness.Eventually(t, "a database", func() bool { _, err := os.Stat(d.p.Database); return err == nil })
+			d.t.Log(d.p.WaitForAll(d.payload, d.ledger))
+		})
+	}
 }
 
 // TestDamage_databaseUnreadable: a file that is not a database, or not a whole

@@ -162,6 +162,7 @@ func underAttack(t *testing.T, p *harness.Pipeline, s strangers) {
 		return openSockets(t, p.API) <= sockets
 	})
 	p.WaitForAll(payload, ledger)
+	survived(s.count, "hostile connections")
 }
 
 // TestHostile_slowIsEnded: the server ends a request that does not come to its

@@ -54,6 +54,7 @@ func TestKill(t *testing.T) {
 	s.stop()
 	audit := p.WaitForAll(payload, s.ledger)
 
+	survived(count, "kills")
 	t.Logf("kills survived: %d (api %d, writer %d) in %v, seed %d", count, killed[0], killed[1], time.Since(began).Round(time.Second), *seed)
 	t.Logf("messages: %v", audit)
 	if audit.Acked == 0 {

@@ -21,7 +21,7 @@ import (
 // long runs the long versions.
 var long = flag.Bool("long", false, "run each proof in its long version, for minutes instead of seconds")
 
-func TestMain(m *testing.M) { harness.Main(m) }
+func TestMain(m *testing.M) { harness.Main(m, printSummary) }
 
 // shortOrLong returns how much of something the version under way does.
 func shortOrLong[T any](inShort, inLong T) T {

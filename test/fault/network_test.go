@@ -42,6 +42,7 @@ func TestNetwork_writerCutOff(t *testing.T) {
 				l.Restore()
 				p.Writer.WaitReady()
 				s.more(backlog)
+				survived(1, "faults of the link")
 			}
 			res := s.stop()
 			wantNoHang(t, res)
@@ -77,6 +78,7 @@ func TestNetwork_flapping(t *testing.T) {
 	wantNoHang(t, res)
 	wantOnly(t, res, 200)
 	wantCaughtUp(t, p, s)
+	survived(2*cuts, "faults of the link")
 	dialed := l.Dialed()
 	t.Logf("%d cuts, %d connections of the writer", cuts, dialed)
 	if dialed < cuts/4 {

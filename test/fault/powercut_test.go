@@ -46,6 +46,7 @@ func TestPowerCut(t *testing.T) {
 					}
 					sum.cuts += links
 					c.check(t)
+					survived(links, "power cuts by the rule "+rule.String())
 					sum.acked += c.load.Ledger.Len()
 					sum.rollOvers += c.blocks(t) - 1
 					sum.trimmed += c.trimmed(t)
@@ -208,6 +209,7 @@ func (c *powerChain) check(t *testing.T) {
 	t.Helper()
 	c.startAll(t)
 	audit := c.audit(t)
+	audit.Count()
 	t.Logf("%v", audit)
 	if audit.Lost() {
 		t.Fatal("acknowledged messages were lost or doubled")

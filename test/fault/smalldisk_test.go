@@ -104,6 +104,7 @@ func (d *smallDisk) giveBack() {
 	if err := os.Remove(d.ballast); err != nil {
 		d.t.Fatal(err)
 	}
+	survived(1, "full disks")
 }
 
 func (d *smallDisk) free() int64 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"sync"
 
 	"sluice/pkg/message"
 	"sluice/test/load"
@@ -25,6 +26,37 @@ func (a *Audit) Lost() bool { return len(a.Missing)+len(a.Twice)+len(a.Wrong) > 
 func (a *Audit) String() string {
 	return fmt.Sprintf("%d acknowledged, %d rows, %d missing %q, %d twice %q, %d wrong %q, %d more that nobody was told of",
 		a.Acked, a.Rows, len(a.Missing), some(a.Missing), len(a.Twice), some(a.Twice), len(a.Wrong), some(a.Wrong), a.Unknown)
+}
+
+// Totals sum up the comparisons of a run which must have found everything.
+type Totals struct{ Audits, Acked, Missing, Twice, Wrong int }
+
+func (t Totals) String() string {
+	return fmt.Sprintf("%d acknowledged messages checked in %d comparisons: %d missing, %d twice, %d wrong",
+		t.Acked, t.Audits, t.Missing, t.Twice, t.Wrong)
+}
+
+var totals struct {
+	mu sync.Mutex
+	Totals
+}
+
+// Audited returns what all comparisons found that were counted until now.
+func Audited() Totals {
+	totals.mu.Lock()
+	defer totals.mu.Unlock()
+	return totals.Totals
+}
+
+// Count counts a comparison into what Audited returns; WaitForAll does so itself.
+func (a *Audit) Count() {
+	totals.mu.Lock()
+	defer totals.mu.Unlock()
+	totals.Audits++
+	totals.Acked += a.Acked
+	totals.Missing += len(a.Missing)
+	totals.Twice += len(a.Twice)
+	totals.Wrong += len(a.Wrong)
 }
 
 func some(ids []string) []string { return ids[:min(len(ids), 3)] }
@@ -79,7 +111,8 @@ func (p *Pipeline) WaitForAll(payload load.Payload, ledger *load.Ledger) *Audit 
 	p.t.Helper()
 	db := p.Open()
 	defer db.Close()
-	var last *Audit
+	last := &Audit{}
+	defer func() { last.Count() }()
 	Eventually(p.t, "every acknowledged message in the database", func() bool {
 		a, err := Compare(p.t.Context(), db, payload, ledger)
 		if err != nil {
