@@ -36,7 +36,7 @@ func TestLine_beyondAFewNobodyWaitsBehindWhoHasWaitedTooLong(t *testing.T) {
 		time.Sleep(time.Second)
 		join(&more, true)
 		third.leave() // from the middle
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		join(&first, false)
 		second.leave()
 		join(&first, true)
@@ -93,7 +93,7 @@ func TestAccept_refusesAtOnceWhenThoseInLineHaveWaitedTooLong(t *testing.T) {
 		}
 		time.Sleep(longestWait)
 		wait(1) // not too long yet
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		began := time.Now()
 		if err := deliver(1); !errors.Is(err, ErrUnavailable) || !errors.Is(err, errTooLong) {
 			t.Errorf("got %v", err)
