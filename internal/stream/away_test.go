@@ -124,14 +124,39 @@ func mute(t *testing.T, cfg stream.PublisherConfig) *stream.Publisher {
 
 func TestPublish_neverHangs(t *testing.T) {
 	p := mute(t, stream.PublisherConfig{Timeout: 50 * time.Millisecond})
-	if _, err := p.Publish(within(t), streamtest.Entry(1)); !errors.Is(err, stream.ErrTimeout) {
-		t.Errorf("got %v", err)
-	}
 	ctx, cancel := context.WithCancel(within(t))
 	cancel()
 	if _, err := p.Publish(ctx, streamtest.Entry(1)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller that went away: %v", err)
 	}
+	if _, err := p.Publish(within(t), streamtest.Entry(1)); !errors.Is(err, stream.ErrTimeout) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A disk that hangs in a sync shows in nothing but a publish that times out. Those
+// behind it do not wait: they are told, before they notice that their caller has gone.
+func TestPublish_afterATimeoutNobodyWaitsUntilSomebodyIsAnswered(t *testing.T) {
+	held := make(chan struct{})
+	p := streamtest.Start(t).Publisher(t, stream.PublisherConfig{
+		Timeout: 100 * time.Millisecond, Commit: group(t, func() error { <-held; return nil }),
+	})
+	if _, err := p.Publish(within(t), streamtest.Entry(1)); !errors.Is(err, stream.ErrTimeout) {
+		t.Errorf("the first: %v", err)
+	}
+	gone, cancel := context.WithCancel(within(t))
+	cancel()
+	eventually(t, "refused at once", func() bool { // but for the one each second that tries
+		_, err := p.Publish(gone, streamtest.Entry(2))
+		_, errAll := p.PublishAll(gone, entries(3, 4))
+		return errors.Is(err, stream.ErrTimeout) && errors.Is(errAll, stream.ErrTimeout)
+	})
+	close(held)
+	eventually(t, "taken again", func() bool {
+		_, err := p.Publish(within(t), streamtest.Entry(4))
+		return err == nil
+	})
+	publish(t, p, 5, 6)
 }
 
 // A server that meets a write error never answers. Whoever waits for it by then is

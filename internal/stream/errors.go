@@ -16,7 +16,8 @@ var (
 	// must not take publishes; the text says why.
 	ErrRefused = sentinel("the stream takes no publishes")
 
-	// ErrTimeout is returned when no answer came in time.
+	// ErrTimeout is returned when no answer came in time, and at once while
+	// nobody was answered since.
 	ErrTimeout = sentinel("the stream did not answer in time")
 
 	// ErrOverloaded is returned at once when as many publishes wait as may

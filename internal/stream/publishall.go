@@ -39,12 +39,15 @@ func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]
 	for first := 0; first < len(msgs); first += size {
 		end := min(first+size, len(msgs))
 		if err := p.inTurn(ctx, msgs[first:end], receipts[first:end]); err != nil {
+			p.observe(err)
 			return nil, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	if err := p.commit(ctx); err != nil {
+	err := p.commit(ctx)
+	p.observe(err)
+	if err != nil {
 		return nil, err
 	}
 	for i := range receipts {

@@ -79,7 +79,8 @@ type Publisher struct {
 
 	batches chan struct{} // holds a token for each PublishAll that publishes
 
-	health health
+	health  health
+	silence silence
 }
 
 // waiter is who waits for an answer: ch has room for it.
@@ -153,6 +154,7 @@ func (p *Publisher) Publish(ctx context.Context, e message.Entry) (message.Recei
 	if err == nil {
 		err = p.commit(ctx)
 	}
+	p.observe(err)
 	if err != nil {
 		return message.Receipt{}, err
 	}
@@ -204,6 +206,17 @@ func (p *Publisher) begin() error {
 	if p.cfg.Stream.Replicas > 1 && p.health.wrong.Load() != nil {
 		return ErrAway // no quorum, or not as many replicas as were promised
 	}
+	if err := p.letIn(); err != nil {
+		return err
+	}
+	if p.silence.refuses() {
+		p.inFlight.Done()
+		return ErrTimeout
+	}
+	return nil
+}
+
+func (p *Publisher) letIn() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopping {
@@ -211,6 +224,16 @@ func (p *Publisher) begin() error {
 	}
 	p.inFlight.Add(1)
 	return nil
+}
+
+// observe tells from a publish's end whether the stream answers.
+func (p *Publisher) observe(err error) {
+	switch {
+	case err == nil:
+		p.silence.ended()
+	case errors.Is(err, ErrTimeout):
+		p.silence.began()
+	}
 }
 
 // send publishes msg and waits for the server's answer.
