@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"sluice/internal/stream"
 	"sluice/internal/stream/streamtest"
 )
@@ -33,6 +36,34 @@ func TestEnsure_leavesAStreamAloneThatIsAsItShouldBe(t *testing.T) {
 	}
 	if !os.SameFile(before, meta()) {
 		t.Error("the server wrote the stream's description anew")
+	}
+}
+
+// Compression rewrites closed blocks behind the barrier's back.
+func TestEnsure_turnsCompressionOff(t *testing.T) {
+	s := streamtest.Start(t)
+	nc, err := nats.Connect(s.ClientURL(), nats.Token(streamtest.Token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compressed := jetstream.StreamConfig{Name: stream.Name, Subjects: []string{"webhooks.>"}, Compression: jetstream.S2Compression}
+	if _, err := js.CreateStream(within(t), compressed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ConnectInProcess(t).Ensure(within(t), stream.Config{}); err != nil {
+		t.Fatal(err)
+	}
+	is, err := js.Stream(within(t), stream.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := is.CachedInfo().Config.Compression; got != jetstream.NoCompression {
+		t.Errorf("the stream has compression %v", got)
 	}
 }
 

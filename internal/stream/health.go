@@ -158,6 +158,7 @@ func (p *Publisher) look(ctx context.Context, ensured bool) bool {
 			p.log.Error("entries are missing from the stream: its files were damaged",
 				"count", now.Missing, "first", now.First, "last", now.Last)
 		}
+		p.tellFull(was != nil && was.Full, &now)
 		return nil
 	}()
 	if err == nil {
@@ -172,4 +173,14 @@ func (p *Publisher) look(ctx context.Context, ensured bool) bool {
 		p.conn.unanswered()
 	}
 	return ensured
+}
+
+// tellFull says when the stream has come to its limit, and when it has room again.
+func (p *Publisher) tellFull(was bool, now *message.StreamStatus) {
+	switch {
+	case now.Full && !was:
+		p.log.Error("stream is full, publishes are refused until there is room", "bytes", now.Bytes, "max_bytes", now.MaxBytes, "last", now.Last)
+	case was && !now.Full:
+		p.log.Info("stream has room again", "bytes", now.Bytes, "max_bytes", now.MaxBytes)
+	}
 }
