@@ -20,8 +20,6 @@ const patience = time.Minute
 // once. The long version prints the figures, and wants the rate of 200s to stay within
 // a tenth of its best; the crowd must have a machine of its own for that, or it takes
 // away what it measures.
-//
-// It failed without Retry-After among the answers' headers.
 func TestOverload(t *testing.T) {
 	crowd := shortOrLong(3000, 12_000) // connections at most
 	if allowed := allowFiles(t, uint64(crowd)+1000); allowed < uint64(crowd)+1000 {

@@ -14,8 +14,6 @@ import (
 // STREAM_MAX_BYTES. Webhooks are 503 then, an operator sees why in /pipeline, the
 // metrics and the log, and nothing that was accepted is dropped to make room. Once the
 // writer has taken it, trimming makes room and service returns by itself.
-//
-// It failed with a writer that was not ended.
 func TestDiskFull_ofTheStreamItself(t *testing.T) {
 	t.Parallel()
 	p := harness.Start(t, harness.Options{
