@@ -79,6 +79,9 @@ func TestLogin_givesASessionForTheToken(t *testing.T) {
 	if form.status != 401 || !strings.Contains(form.body, `value="/?q=a&amp;from=%2B1"`) || !strings.Contains(form.header.Get("Content-Security-Policy"), "style-src 'sha256-") {
 		t.Errorf("%d %v\n%s", form.status, form.header, form.body)
 	}
+	if got := a.get("/login"); got.status != 303 || !strings.HasSuffix(got.header.Get("Location"), "/") {
+		t.Errorf("the form's own address: %d %v", got.status, got.header)
+	}
 	if wrong, cookie := a.logIn("wrong", "/"); wrong.status != 401 || cookie != "" || !strings.Contains(wrong.body, "not the token") {
 		t.Errorf("wrong: %d, %q", wrong.status, cookie)
 	}

@@ -44,6 +44,12 @@ func (s *Server) postLogin(c *fiber.Ctx) error {
 	return c.Redirect(next, http.StatusSeeOther)
 }
 
+// getLogin answers who asks for the form's own address, as whoever reloads it by hand
+// does: the page asks for the token if it is not known.
+func (s *Server) getLogin(c *fiber.Ctx) error {
+	return c.Redirect(contract.PathPage, http.StatusSeeOther)
+}
+
 // postLogout forgets the session.
 func (s *Server) postLogout(c *fiber.Ctx) error {
 	setSession(c.Context(), "", -1)

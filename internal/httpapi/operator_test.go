@@ -57,6 +57,14 @@ func TestRejections_keepWhyAndFromWhere(t *testing.T) {
 	if headers["X-Trace"] != "t1" || headers["X-Signature"] != "••• (4 bytes)" || headers["Authorization"] != "••• (10 bytes)" {
 		t.Errorf("%v", headers)
 	}
+	if r := got.Data[3]; r.Reason != "the signature does not match the body" {
+		t.Errorf("a wrong signature: %q", r.Reason)
+	}
+	for _, h := range got.Data[1].Headers {
+		if h.Name == "Content-Length" && h.Value != "3000" || strings.Contains(strings.ToLower(h.Name), "oversized") {
+			t.Errorf("of a body too large, %s is %s", h.Name, h.Value)
+		}
+	}
 	if strings.Contains(page.body, "private words") || strings.Contains(page.body, "cafe") {
 		t.Error("a body or a secret was kept")
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nuid"
@@ -13,18 +14,19 @@ import (
 	"sluice/pkg/contract"
 )
 
-// oversized marks the request whose Content-Length is beyond the limit. No client
-// can set it: fasthttp refuses names with a blank in them.
-const oversized = "oversized body"
+// oversized marks the request whose Content-Length is beyond the limit, and keeps
+// it. No client can set it: fasthttp refuses names with a blank in them. It is
+// written as fasthttp writes names.
+const oversized = "Oversized body"
 
 // headerReceived is called between header and body. An oversized body is not
 // asked for and not read: the request goes on without it, marked, to be answered
 // at once.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) (cfg fasthttp.RequestConfig) {
-	if h.ContentLength() > s.cfg.MaxBodyBytes {
+	if length := h.ContentLength(); length > s.cfg.MaxBodyBytes {
 		h.SetContentLength(0)
 		h.Del(fasthttp.HeaderExpect)
-		h.Set(oversized, "1")
+		h.Set(oversized, strconv.Itoa(length))
 	}
 	return cfg
 }

@@ -53,8 +53,8 @@ func (r *rejections) list() contract.Rejections {
 func (s *Server) reject(c *fasthttp.RequestCtx, x *exchange, src source.Source, err error) {
 	f := failureOf(err)
 	reason := f.detail
-	if f.status == http.StatusUnprocessableEntity {
-		reason = err.Error()
+	if f.status == http.StatusUnprocessableEntity || f.status == http.StatusUnauthorized {
+		reason = err.Error() // which tells an operator more than a stranger
 	}
 	s.rejections.add(contract.Rejection{
 		At:        contract.Instant(time.Now()),
@@ -72,9 +72,13 @@ func (s *Server) reject(c *fasthttp.RequestCtx, x *exchange, src source.Source, 
 
 func maskedHeaders(h *fasthttp.RequestHeader) []contract.HeaderField {
 	fields := make([]contract.HeaderField, 0, 8)
+	tooLong := h.Peek(oversized)
 	h.VisitAll(func(name, value []byte) {
 		if len(fields) == maxRejectionHeaders || string(name) == oversized {
 			return
+		}
+		if string(name) == fasthttp.HeaderContentLength && len(tooLong) > 0 {
+			value = tooLong
 		}
 		f := contract.HeaderField{Name: cut(string(name), maxRejectionText)}
 		if isSecret(f.Name) {

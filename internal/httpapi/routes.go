@@ -63,6 +63,7 @@ func (s *Server) register() {
 	)
 	if s.cfg.Guard != nil {
 		table = append(table,
+			&route{get, contract.PathLogin, s.getLogin, []int{303}, info},
 			&route{post, contract.PathLogin, s.postLogin, []int{303, 401, 429}, info},
 			&route{post, contract.PathLogout, s.postLogout, []int{303}, info},
 		)
