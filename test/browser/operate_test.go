@@ -121,13 +121,15 @@ func TestBanner_judges(t *testing.T) {
 		"checks.stream = 'no disk'": "bad: Check stream fails: no disk",
 		"p.stream.full = true":      "bad: The stream is full: webhooks get 503 until there is room.",
 		"p.stream.bytes = 9":        "warn: The stream is nearly full. 9 B of 10 B.",
-		"p.stream.missing = 1":      "bad: 1 entry of the stream is lost to damage.",
+		"p.stream.full = true; checks.stream = 'the stream is full'": "bad: The stream is full: webhooks get 503 until there is room.",
+		"p.stream.missing = 1":                                                       "bad: 1 entry of the stream is lost to damage.",
 		"p.stream = { available: false, detail: 'no answer' }":                       "bad: The stream is away, webhooks get 503: no answer",
 		"p.writers[0].lag_seconds = 12":                                              "warn: The writer is behind. 5 entries wait, the oldest for 12 s.",
 		"p.writers[0].lag_seconds = 300":                                             "bad: The writer is behind. 5 entries wait, the oldest for 5 min.",
 		"p.writers.push({ name: 'copy', running: null, lag_entries: 0 })":            "",
 		"p.writers.push({ name: 'copy', running: false, lag_entries: 0 })":           "bad: Writer copy is not running: webhooks are accepted but not stored.",
 		"p.database = { available: false, detail: 'no such file' }":                  "bad: The database cannot be read: no such file",
+		"p.database = { available: false, detail: 'x' }; checks.database = 'x'":      "bad: The database cannot be read: x",
 		"p.database.wal_bytes = 2 ** 30":                                             "warn: The database's log has grown. 1 GiB.",
 		"p.database.wal_bytes = 2 ** 30; p.stream.full = true; p.stream.missing = 0": "bad: The stream is full: webhooks get 503 until there is room.|warn: The database's log has grown. 1 GiB.",
 	} {
@@ -177,7 +179,7 @@ func TestRejections_tellWhy(t *testing.T) {
 	p := start(t, "")
 	p.Do("POST", "/webhook", []byte(`{"secret":"body"}`), "X-Signature", "cafe", "X-Trace", "<i>t1</i>")
 	g := open(t, p, "/?view=rejections")
-	g.waitText("summary", "invalid signature")
+	g.waitText("summary", "the signature does not match the body")
 	g.click(".rejections summary")
 	g.waitText(".rejections dl", "<i>t1</i>")
 	g.waitText(".rejections dl", "••• (4 bytes)")

@@ -22,13 +22,16 @@ function showing(name, parameters) {
   const warning = document.title.startsWith("⚠ ") ? "⚠ " : "";
   document.title = `${warning}${name === "message" ? parameters.id : title} · sluice`;
   for (const link of document.querySelectorAll("nav a[data-view]")) {
-    if (link.dataset.view !== name) {
-      link.removeAttribute("aria-current");
-      continue;
-    }
-    link.setAttribute("aria-current", "page");
-    link.parentElement.scrollLeft = link.offsetLeft - (link.parentElement.clientWidth - link.offsetWidth) / 2; // where they do not all fit
+    if (link.dataset.view === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
   }
+  centre();
+}
+
+// centre moves the current view's link into sight, where not all of them fit.
+function centre() {
+  const link = $("nav a[aria-current]");
+  if (link) link.parentElement.scrollLeft = link.offsetLeft - (link.parentElement.clientWidth - link.offsetWidth) / 2;
 }
 
 // toggleTheme chooses the other colours. What the system prefers needs no choice.
@@ -105,6 +108,7 @@ document.addEventListener("keydown", (event) => {
 
 $("#theme").addEventListener("click", toggleTheme);
 $("#help").addEventListener("click", showHelp);
+new ResizeObserver(centre).observe($("#dead-count")); // which comes late, and takes room
 $("#logout").hidden = document.documentElement.dataset.token !== "yes";
 for (const [name, , { show }] of views) addView(name, show);
 start(showing);

@@ -10,6 +10,11 @@ const others = 5; // of the sender that are shown
 
 export async function show(main, { id = "" }, signal) {
   let message;
+  if (/^\.\.?$/.test(id)) {
+    const text = "A browser takes this id for a part of the path and cannot ask for it. Another program can: ";
+    main.append(el("h1", {}, "Message"), el("p", { class: "empty" }, text, el("code", {}, `curl --path-as-is ${location.origin}/messages/${id}`)));
+    return;
+  }
   try {
     message = await get(messagePath(id), { signal });
   } catch (error) {
@@ -20,9 +25,10 @@ export async function show(main, { id = "" }, signal) {
   }
   const left = el("div", { class: "stack" }, text(message));
   const right = el("div", { class: "stack" });
+  const below = el("div", { class: "below" });
   const sender = el("section", { class: "card wide" });
-  main.append(head(message), el("div", { class: "cards detail" }, left, right, sender));
-  await Promise.all([showEntry(left, right, message, signal), showSender(sender, message, signal)]);
+  main.append(head(message), el("div", { class: "cards detail" }, left, right, below, sender));
+  await Promise.all([showEntry(right, below, message, signal), showSender(sender, message, signal)]);
 }
 
 function head(message) {
@@ -58,7 +64,7 @@ function statuses(message) {
   return [el("section", { class: "card" }, el("h2", {}, "What its sender told since"), el("ol", { class: "plain" }, message.statuses.map(item)))];
 }
 
-async function showEntry(left, right, message, signal) {
+async function showEntry(right, below, message, signal) {
   let entry = null;
   let why = "";
   try {
@@ -67,8 +73,8 @@ async function showEntry(left, right, message, signal) {
     if (signal.aborted) return;
     why = error instanceof Refused && error.status === 404 ? "The stream has been trimmed beyond this entry. The fields are all there is." : error.message;
   }
-  left.append(payload(message, entry, why));
   right.append(way(message, entry), ...statuses(message));
+  below.append(payload(message, entry, why));
 }
 
 // way tells when a message was where.

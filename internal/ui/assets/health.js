@@ -48,11 +48,13 @@ export function judge(pipeline, checks) {
   const problems = [];
   const bad = (text, more = "") => problems.push({ bad: true, text, more });
   const warn = (text, more = "") => problems.push({ bad: false, text, more });
-  for (const [name, state] of Object.entries(checks)) if (state !== "ok") bad(`Check ${name} fails: ${state}`);
-  judgeStream(pipeline.stream, bad, warn);
+  const { stream, database } = pipeline;
+  const told = { stream: !stream.available || stream.full, database: !database.available }; // below, and better
+  for (const [name, state] of Object.entries(checks)) if (state !== "ok" && !told[name]) bad(`Check ${name} fails: ${state}`);
+  judgeStream(stream, bad, warn);
   for (const writer of pipeline.writers) judgeWriter(writer, pipeline.writers.length > 1 ? `Writer ${writer.name}` : "The writer", bad, warn);
-  if (!pipeline.database.available) bad(`The database cannot be read: ${pipeline.database.detail}`);
-  if (pipeline.database.wal_bytes > walWarns) warn("The database's log has grown.", ` ${bytes(pipeline.database.wal_bytes)}.`);
+  if (!database.available) bad(`The database cannot be read: ${database.detail}`);
+  if (database.wal_bytes > walWarns) warn("The database's log has grown.", ` ${bytes(database.wal_bytes)}.`);
   return problems.sort((a, b) => b.bad - a.bad);
 }
 

@@ -44,15 +44,16 @@ export async function show(main, parameters, signal) {
 function build(main, filters) {
   const { form } = searchBox(filters, (asked) => go(address("search", asked)));
   const list = table("Accepted", "Messages as they arrive");
+  const filtered = Object.keys(filters).length > 0;
   const view = {
     body: list.body,
     status: el("p", { class: "status" }),
     total: el("p", { class: "total" }),
     note: el("p", { class: "note" }),
     button: el("button", { type: "button", id: "pause" }, "Pause"),
-    empty: el("p", { class: "empty" }, "Waiting for the first message…"),
+    empty: el("p", { class: "empty" }, filtered ? "Waiting for the first message that matches…" : ["Waiting for the first message…", el("br"),
+      el("code", {}, "bin/api send Hello"), " sends one, and so does the ", el("a", { href: "/docs" }, "API’s page"), "."]),
   };
-  const filtered = Object.keys(filters).length > 0;
   const tools = el("div", { class: "actions" },
     view.button,
     el("a", { href: address("search", filters) }, filtered ? "Search with these filters" : "All messages"),

@@ -5,6 +5,7 @@ import { bytes, count, duration, el, instant, none, rate } from "./dom.js";
 import { lagIsBad, lagWarns, onHealth } from "./health.js";
 import { list } from "./detail.js";
 import { fit, legend, lines } from "./plot.js";
+import { address } from "./router.js";
 
 const series = [
   { name: "accepted", label: "Accepted a second" },
@@ -39,7 +40,7 @@ export async function show(main, _, signal) {
 function flow({ stream, writers, rates, database, dead_letters: dead }) {
   const writer = writers.find((w) => w.running !== null) ?? writers[0];
   return [coming(stream, rates), waiting(writer), stored(database, writer, rates),
-    step("Dead letters", count(dead), "kept aside", dead ? "they need a decision" : "none", dead ? "warn" : "good")];
+    step("Dead letters", count(dead), "kept aside", dead ? el("a", { href: address("dead-letters") }, "Decide on them") : "none", dead ? "warn" : "good")];
 }
 
 function step(name, value, unit, note, state) {
@@ -48,9 +49,11 @@ function step(name, value, unit, note, state) {
 }
 
 function coming(stream, rates) {
-  const note = stream.available ? `up to sequence ${count(stream.last_sequence)}` : "the stream is away";
+  const note = !stream.available ? "the stream is away" : stream.full ? "refused: the stream is full" : upTo(stream.last_sequence);
   return step("Coming in", rate(rates.accepted_per_second), "a second", note, stream.available && !stream.full ? "good" : "bad");
 }
+
+const upTo = (sequence) => (sequence ? `up to sequence ${count(sequence)}` : "nothing yet");
 
 function waiting(writer) {
   const { lag_entries: entries, lag_seconds: seconds } = writer ?? {};
@@ -60,7 +63,7 @@ function waiting(writer) {
 }
 
 function stored(database, writer, rates) {
-  const note = database.available ? `up to sequence ${count(database.applied_sequence)}` : "no database";
+  const note = database.available ? upTo(database.applied_sequence) : "no database";
   return step("Stored", rate(rates.applied_per_second), "a second", note, database.available && writer?.running !== false ? "good" : "bad");
 }
 
@@ -71,7 +74,7 @@ function details({ pipeline, checks }) {
     el("section", { class: "card" }, el("h2", {}, "Stream"), meter(stream), list([
       stream.detail ? ["Why", stream.detail] : null,
       ["Entries", count(stream.messages)],
-      ["Sequences", stream.last_sequence === null ? none : `${count(stream.first_sequence)} to ${count(stream.last_sequence)}`],
+      ["Sequences", stream.messages ? `${count(stream.first_sequence)} to ${count(stream.last_sequence)}` : none],
       ["Lost to damage", count(stream.missing)],
     ])),
     el("section", { class: "card" }, el("h2", {}, "Database"), list([
@@ -99,7 +102,7 @@ function meter({ bytes: used, max_bytes: most }) {
   if (!most) return el("p", {}, `${bytes(used)}, without a limit`);
   const part = used / most;
   return el("div", { class: "meter" },
-    el("meter", { min: 0, max: 1, high: 0.8, optimum: 0, value: part, "aria-label": "Stream's share of its limit" }),
+    el("meter", { min: 0, max: 1, low: 0.8, high: 0.95, optimum: 0, value: part, "aria-label": "Stream's share of its limit" }),
     el("p", {}, `${bytes(used)} of ${bytes(most)}`, el("span", { class: "dim" }, ` · ${part < 0.001 ? "under 0.1" : (100 * part).toFixed(1)} %`)));
 }
 

@@ -5,7 +5,7 @@ import { count, el, instant, many } from "./dom.js";
 import { address } from "./router.js";
 import { bars, fit } from "./plot.js";
 
-const spans = { hour: { buckets: 48, seconds: 3600, digits: [11, 16] }, day: { buckets: 60, seconds: 86400, digits: [5, 10] } };
+const spans = { hour: { buckets: 48, seconds: 3600 }, day: { buckets: 60, seconds: 86400 } };
 
 export async function show(main, { unit: wanted, from, until }, signal) {
   const unit = wanted === "day" ? "day" : "hour";
@@ -76,8 +76,15 @@ function drawing({ unit, buckets }, from, width) {
   const step = Math.ceil(buckets.length / marks);
   return bars(width, buckets.map(({ start, count: value }, i) => ({
     value, title: `${name(start, unit)}: ${many(value, "message")}`, href: stretch(start, unit, from),
-    mark: i % step === Math.floor(step / 2) ? start.slice(...spans[unit].digits) : null,
+    mark: i % step === Math.floor(step / 2) ? mark(unit, start, buckets[i - step]?.start) : null,
   })), `Messages by ${unit}`);
+}
+
+// mark names an hour or a day. An hour has its day where the mark before has another.
+function mark(unit, start, before) {
+  const day = start.slice(5, 10);
+  if (unit === "day") return day;
+  return before?.slice(5, 10) === day ? start.slice(11, 16) : `${day} ${start.slice(11, 16)}`;
 }
 
 // asTable says the same in words.
