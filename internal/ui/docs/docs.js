@@ -11,21 +11,38 @@ if (!window.crypto.subtle) {
 }
 document.getElementById('signing').addEventListener('submit', (event) => event.preventDefault());
 
-// hexHMAC is X-Signature: HMAC-SHA256 of the body, in lower-case hexadecimal digits.
-async function hexHMAC(key, body) {
-  const encoder = new TextEncoder();
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const imported = await crypto.subtle.importKey('raw', encoder.encode(key), algorithm, false, ['sign']);
-  const digest = await crypto.subtle.sign('HMAC', imported, encoder.encode(body));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+const encoder = new TextEncoder();
+
+// hmac returns the sum of a text under a key, both of which may be bytes.
+async function hmac(hash, key, text) {
+  const bytes = typeof key === 'string' ? encoder.encode(key) : key;
+  const imported = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash }, false, ['sign']);
+  return new Uint8Array(await crypto.subtle.sign('HMAC', imported, encoder.encode(text)));
 }
+
+const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const base64 = (bytes) => btoa(String.fromCharCode(...bytes));
+const unbase64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+
+// signers return the headers that each path's sender would send. Twilio's signs
+// PUBLIC_URL, which only the api knows.
+const signers = {
+  '/webhook': async (key, body) => ({ 'X-Signature': hex(await hmac('SHA-256', key, body)) }),
+  '/webhook/whatsapp': async (key, body) => ({ 'X-Hub-Signature-256': `sha256=${hex(await hmac('SHA-256', key, body))}` }),
+  '/webhook/standard': async (key, body, headers) => {
+    const id = headers['webhook-id'] || `try_${crypto.randomUUID()}`;
+    const at = headers['webhook-timestamp'] || String(Math.floor(Date.now() / 1000));
+    const sum = await hmac('SHA-256', unbase64(key.replace(/^whsec_/, '')), `${id}.${at}.${body}`);
+    return { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': `v1,${base64(sum)}` };
+  },
+};
 
 // sign leaves alone what carries a signature already, so that a wrong one can be tried.
 async function sign(request) {
-  const path = new URL(request.url, location.href).pathname;
-  const signed = Object.keys(request.headers).some((name) => /signature/i.test(name));
-  if (path === '/webhook' && request.method === 'POST' && secret.value && !signed) {
-    request.headers['X-Signature'] = await hexHMAC(secret.value, request.body ?? '');
+  const signer = signers[new URL(request.url, location.href).pathname];
+  const isSigned = Object.keys(request.headers).some((name) => /signature/i.test(name));
+  if (signer && request.method === 'POST' && secret.value && !isSigned) {
+    Object.assign(request.headers, await signer(secret.value, request.body ?? '', request.headers));
   }
   return request;
 }
