@@ -163,6 +163,12 @@ func (a *application) repeat(r *message.Record, same bool, firstSeq uint64) {
 func (a *application) restamp(r *message.Record, rid int64) error {
 	err := a.conn.exec("UPDATE messages SET seq = ?, created_at = ?, source = ?, stream = ? WHERE rid = ?",
 		signed(r.Seq), formatTime(r.CreatedAt), r.Source, a.state.stream, rid)
+	if err == nil { // content is compared without it: what a rebuild would find counts
+		err = a.conn.exec("DELETE FROM raws WHERE rid = ?", rid)
+	}
+	if err == nil {
+		err = a.keepRaw(r, rid)
+	}
 	if err != nil || a.late != nil { // retry begins a stream, without restamps
 		return err
 	}
@@ -186,12 +192,18 @@ func (a *application) add(r *message.Record, hash uint64) error {
 	for _, run := range runsOf(&r.Message) {
 		a.ranks.add(run, k)
 	}
-	if r.Raw != nil {
-		if err := a.conn.exec("INSERT INTO raws (rid, raw) VALUES (?, ?)", rid, string(r.Raw)); err != nil {
-			return err
-		}
+	if err := a.keepRaw(r, rid); err != nil {
+		return err
 	}
 	return a.insert.add(a.conn, rid, a.state.stream, r, at)
+}
+
+// keepRaw stores what the sender sent, where the columns do not say it all.
+func (a *application) keepRaw(r *message.Record, rid int64) error {
+	if r.Raw == nil {
+		return nil
+	}
+	return a.conn.exec("INSERT INTO raws (rid, raw) VALUES (?, ?)", rid, string(r.Raw))
 }
 
 // settle stores what the rows of the batch have changed elsewhere. The rows are

@@ -18,7 +18,7 @@ func (a *application) statuses(records []message.StatusRecord) error {
 	for i := range records {
 		s := &records[i]
 		stored, err := a.conn.one(`INSERT INTO statuses (`+statusColumns+`, stream) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET created_at = excluded.created_at, seq = excluded.seq, stream = excluded.stream
+			ON CONFLICT DO UPDATE SET raw = excluded.raw, created_at = excluded.created_at, seq = excluded.seq, stream = excluded.stream
 			WHERE iif(?, excluded.seq < seq, stream < ?) RETURNING 1`,
 			s.Source, s.MessageID, s.TS, s.Status.Status, s.Recipient, string(s.Raw), formatTime(s.CreatedAt), signed(s.Seq), a.state.stream,
 			late, a.state.life)
