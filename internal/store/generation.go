@@ -54,7 +54,7 @@ func NewGeneration(ctx context.Context, config GenerationConfig) (*Generation, e
 		return nil, err
 	}
 	g := &Generation{pointer: pointer}
-	if g.making, err = lockMaking(pointer); err != nil {
+	if g.making, err = lockMakingSoon(ctx, pointer); err != nil {
 		return nil, err
 	}
 	if err := g.begin(ctx, config); err != nil {

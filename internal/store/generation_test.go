@@ -2,10 +2,32 @@ package store
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 )
+
+// A writer that opens the database sweeps away old generations under the lock of
+// those who make one. A rebuild that begins just then is no second one.
+func TestNewGeneration_waitsForAWriterThatSweeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.db")
+	sweeping, err := lockMaking(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { sweeping.Close() })
+	g, err := NewGeneration(context.Background(), GenerationConfig{Config: tiny(path)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewGeneration(context.Background(), GenerationConfig{Config: tiny(path)}); !errors.Is(err, ErrRebuilding) {
+		t.Errorf("a second one at a time: %v", err)
+	}
+	if err := g.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // A rebuild ends with fewer unindexed rows than let the indexer work at once, so
 // that it waits for a quiet moment, which Settle must leave it.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // The path of the database is a plain file at first. After a rebuild it is a
@@ -45,6 +47,20 @@ func lockMaking(pointer string) (*os.File, error) {
 		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
 	return f, nil
+}
+
+// sweepTime is how long a writer that opens the database may have that lock.
+const sweepTime = 2 * time.Second
+
+// lockMakingSoon is lockMaking that waits for a writer which only sweeps.
+func lockMakingSoon(ctx context.Context, pointer string) (*os.File, error) {
+	for deadline := time.Now().Add(sweepTime); ; {
+		f, err := lockMaking(pointer)
+		if !errors.Is(err, ErrRebuilding) || time.Now().After(deadline) || ctx.Err() != nil {
+			return f, err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // generationBase returns what the names of a database's generations begin with:

@@ -169,19 +169,22 @@ const (
 
 // prepare sets the connection up and migrates the schema.
 func (s *Store) prepare() error {
+	// The first of several programs to open a file recovers its log, and holds it meanwhile.
+	if err := s.conn.script(fmt.Sprintf("PRAGMA busy_timeout = %d", s.config.wal.readerWait.Milliseconds())); err != nil {
+		return err
+	}
 	// Before the journal mode, which would change a file that is not ours.
 	if _, err := schemaOf(s.conn); err != nil {
 		return err
 	}
 	err := s.conn.script(fmt.Sprintf(`
-		PRAGMA busy_timeout = %d;
 		PRAGMA page_size = %d;
 		PRAGMA journal_mode = WAL;
 		PRAGMA synchronous = NORMAL;
 		PRAGMA wal_autocheckpoint = 0;
 		PRAGMA journal_size_limit = %d;
 		PRAGMA temp_store = MEMORY;
-		PRAGMA cache_size = -%d`, s.config.wal.readerWait.Milliseconds(), pageBytes, s.config.wal.keepBytes, s.config.CacheBytes>>10))
+		PRAGMA cache_size = -%d`, pageBytes, s.config.wal.keepBytes, s.config.CacheBytes>>10))
 	if err != nil {
 		return err
 	}
