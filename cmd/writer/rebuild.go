@@ -80,7 +80,7 @@ func (o *operation) rebuild(ctx context.Context, from string, acceptLoss bool) (
 		HandOver: func(ctx context.Context) error { return o.handOver(ctx, conn) },
 		Phase:    bar.phase, Progress: bar.show,
 	}
-	reader := o.reader()
+	reader := store.OpenReader(store.ReaderConfig{Path: path, History: true})
 	defer reader.Close()
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		plan.Old = reader

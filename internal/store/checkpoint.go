@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"strings"
 
 	"sluice/pkg/message"
 )
@@ -28,8 +29,15 @@ const stateSQL = `SELECT stream, coalesce(identity, ''), coalesce(first_rid, 1),
 	(SELECT coalesce(max(before.id), 0) + 1 FROM streams before WHERE before.identity <> streams.identity)
 	FROM state LEFT JOIN streams ON streams.id = state.stream`
 
-func loadState(c *conn) (state, error) {
-	row, err := c.one(stateSQL)
+func loadState(c *conn) (state, error) { return loadStateOf(c, len(migrations)) }
+
+// loadStateOf is loadState for a database that may be older.
+func loadStateOf(c *conn, schema int) (state, error) {
+	sql := stateSQL
+	if schema < 2 {
+		sql = strings.Replace(sql, " rewinds,", " 0,", 1)
+	}
+	row, err := c.one(sql)
 	if err != nil {
 		return state{}, err
 	}

@@ -33,6 +33,11 @@ var (
 	// database: run that one.
 	ErrNewerSchema = errors.New("the database has a newer schema than this program knows")
 
+	// ErrNeedsRebuild is returned by Open when the database is older than a change
+	// that is too big to be made in place. It serves the programs that made it until a
+	// rebuild by this one takes its place.
+	ErrNeedsRebuild = errors.New("the database's schema is too old to be migrated in place; run writer rebuild, which makes it anew")
+
 	// ErrDamaged means that the file is damaged. The stream is the truth: the
 	// database can be removed and made anew from it.
 	ErrDamaged = errors.New("the database is damaged; move it away and the writer makes it anew from the stream")

@@ -81,6 +81,9 @@ func (g *Generation) begin(ctx context.Context, config GenerationConfig) (err er
 	s := &Store{config: config.Config.withDefaults(), path: path, ranks: rankIndex{sizes: config.Config.withDefaults().sizes}}
 	g.Store = s
 	if err := s.open(ctx); err != nil {
+		if config.From != "" && errors.Is(err, ErrNeedsRebuild) {
+			return fmt.Errorf("%s is too old to begin with: put it in place of the database, and rebuild", config.From)
+		}
 		return err
 	}
 	g.disk, err = os.Open(path)

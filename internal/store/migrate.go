@@ -16,24 +16,42 @@ const applicationID = 0x736c7569
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
+// migration is one change of the schema.
+type migration struct {
+	script string
+
+	// rebuild says that the change is too big to be made in place: every row would be
+	// written again while nobody applies what comes. A new database has it; one that is
+	// older is left as it is, and a rebuild takes its place.
+	rebuild bool
+}
+
+// rebuildSuffix marks the files of such migrations.
+const rebuildSuffix = ".rebuild.sql"
+
+// historySchema is how many migrations a database must have had for a rebuild to
+// carry rows over from it. A migration that changes what History and its like read
+// raises it, or teaches them both.
+const historySchema = 3
+
 // migrations are the scripts in the order of their numbers. A database keeps how
 // many it has had in SQLite's user_version.
 var migrations = readMigrations()
 
-func readMigrations() []string {
+func readMigrations() []migration {
 	names, err := fs.Glob(migrationFiles, "migrations/*.sql") // sorted
 	if err != nil {
 		panic(err)
 	}
-	scripts := make([]string, len(names))
+	all := make([]migration, len(names))
 	for i, name := range names {
 		b, err := migrationFiles.ReadFile(name)
 		if err != nil {
 			panic(err)
 		}
-		scripts[i] = string(b)
+		all[i] = migration{script: string(b), rebuild: strings.HasSuffix(name, rebuildSuffix)}
 	}
-	return scripts
+	return all
 }
 
 // schemaOf returns how many migrations a database has had: 0 for an empty file,
@@ -70,8 +88,11 @@ func migrate(c *conn, segmentBits int) error {
 	if version > len(migrations) {
 		return fmt.Errorf("%w: %d migrations, this program knows %d", ErrNewerSchema, version, len(migrations))
 	}
-	for ; version < len(migrations); version++ {
-		script := strings.ReplaceAll(migrations[version], "rid >> 16", fmt.Sprintf("rid >> %d", segmentBits))
+	for isNew := version == 0; version < len(migrations); version++ {
+		if migrations[version].rebuild && !isNew {
+			return fmt.Errorf("%w: %d migrations, this program's have %d", ErrNeedsRebuild, version, len(migrations))
+		}
+		script := strings.ReplaceAll(migrations[version].script, "rid >> 16", fmt.Sprintf("rid >> %d", segmentBits))
 		script = fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
 			script, applicationID, version+1)
 		if err := c.script(script); err != nil {

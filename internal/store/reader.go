@@ -18,6 +18,10 @@ type ReaderConfig struct {
 	Connections int    // most queries at a time, others wait; default 8
 	CacheBytes  int64  // page cache of each connection, default 8 MiB; mapped pages are not counted
 
+	// History lets it read databases of older schemas: Status, Streams, History and
+	// its like work with them, as far as historySchema says, and nothing else does.
+	History bool
+
 	walkRows int64 // how many rows are rather looked at one by one than searched for, default 2000
 	deepSkip int   // how many hits are rather skipped one by one than by their times, default 1000
 
@@ -242,9 +246,14 @@ func (c *conn) snapshot(ctx context.Context, config ReaderConfig, of *openFile, 
 	if err != nil {
 		return err
 	}
-	if n := integer(version[0]); n != int64(len(migrations)) {
-		return fmt.Errorf("%w: its schema has %d migrations, this program reads %d",
-			message.ErrUnavailable, n, len(migrations))
+	switch n, known := integer(version[0]), int64(len(migrations)); {
+	case n == known, config.History && n >= historySchema && n < known:
+	case n > known:
+		return fmt.Errorf("%w: its schema has %d migrations, this program reads %d: a newer one has made it",
+			message.ErrUnavailable, n, known)
+	default:
+		return fmt.Errorf("%w: its schema has %d migrations, this program reads %d: the writer of this release migrates it, or says why not, when it starts",
+			message.ErrUnavailable, n, known)
 	}
 	s := &snapshot{conn: c, openFile: of, ctx: ctx, config: config}
 	if s.state, err = loadState(c); err != nil {

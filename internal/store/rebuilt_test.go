@@ -277,7 +277,7 @@ func (h *history) rebuild() {
 	}
 	if stopped := h.IntN(3) == 0; stopped {
 		f.stop()
-		handOver = func(context.Context) error { return nil }
+		handOver = h.nobody
 		defer f.start()
 	}
 	during := make(chan error, 1)
@@ -293,6 +293,9 @@ func (h *history) rebuild() {
 		h.t.Fatal(err)
 	}
 }
+
+// nobody is the hand-over where no writer runs.
+func (h *history) nobody(context.Context) error { return nil }
 
 func (h *history) run(config GenerationConfig, handOver func(context.Context) error) (err error) {
 	made, err := NewGeneration(h.t.Context(), config)
@@ -323,13 +326,7 @@ func (h *history) compare() {
 	for _, f := range []*follower{h.live, h.rebuilt} {
 		f.stop()
 	}
-	live, rebuilt := h.tables(h.live), h.tables(h.rebuilt)
-	for what, want := range live {
-		got := rebuilt[what]
-		if !slices.Equal(got, want) {
-			h.t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(without(got, want), "\n     "), strings.Join(without(want, got), "\n     "))
-		}
-	}
+	wantSame(h.t, h.tables(h.rebuilt), h.tables(h.live))
 	m := h.model()
 	if len(m.rows) < 100 {
 		h.t.Errorf("only %d rows", len(m.rows))
@@ -338,6 +335,16 @@ func (h *history) compare() {
 		m.checkAgainst(h.t, f.reader, h.generator, 100)
 	}
 	checkDatabase(h.t, openStore(h.t, tiny(h.rebuilt.path)))
+}
+
+// wantSame fails unless two databases have the same tables, and shows what differs.
+func wantSame(t *testing.T, got, want map[string][]string) {
+	t.Helper()
+	for what, want := range want {
+		if got := got[what]; !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(without(got, want), "\n     "), strings.Join(without(want, got), "\n     "))
+		}
+	}
 }
 
 // without returns the lines that others lack.

@@ -83,7 +83,7 @@ type Store struct {
 // schema up to date. It waits for another writer that has it open, as a standby,
 // until ctx ends.
 //
-// The error wraps ErrNotOurs, ErrNewerSchema or ErrDamaged where that is the
+// The error wraps ErrNotOurs, ErrNewerSchema, ErrNeedsRebuild or ErrDamaged where that is the
 // reason; nothing was changed then.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	config = config.withDefaults()
@@ -325,15 +325,15 @@ func (s *Store) Status(ctx context.Context) (st message.StoreStatus, err error) 
 
 // statusOf reads the status of the database at path.
 func statusOf(c *conn, path string) (message.StoreStatus, error) {
-	state, err := loadState(c)
+	schema, err := schemaOf(c)
+	if err != nil {
+		return message.StoreStatus{}, err
+	}
+	state, err := loadStateOf(c, schema)
 	if err != nil {
 		return message.StoreStatus{}, err
 	}
 	letters, err := c.one("SELECT count(*) FROM dead_letters")
-	if err != nil {
-		return message.StoreStatus{}, err
-	}
-	schema, err := schemaOf(c)
 	if err != nil {
 		return message.StoreStatus{}, err
 	}
