@@ -180,18 +180,14 @@ func TestRebuild_refusesToLoseRows(t *testing.T) {
 	}
 }
 
-// TestRebuild_killedAtAnyMoment kills rebuilds at moments all over their course,
-// while a client asks for the total all the time.
-func TestRebuild_killedAtAnyMoment(t *testing.T) {
-	t.Parallel()
-	p := start(t)
-	mixed(t, p, 5000)
-	before := rows(t, p)
-	asked, stop := make(chan error, 1), make(chan struct{})
+// watchTotal asks for the total all the time, until stop is called. Each answer must
+// be 200, and no total less than the one before.
+func watchTotal(t *testing.T, p *harness.Pipeline) (stop func()) {
+	asked, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		for total := 0; ; {
 			select {
-			case <-stop:
+			case <-ended:
 				asked <- nil
 				return
 			default:
@@ -209,6 +205,23 @@ func TestRebuild_killedAtAnyMoment(t *testing.T) {
 			total = page.Total
 		}
 	}()
+	return func() {
+		t.Helper()
+		close(ended)
+		if err := <-asked; err != nil {
+			t.Errorf("who asks for the total all the time: %v", err)
+		}
+	}
+}
+
+// TestRebuild_killedAtAnyMoment kills rebuilds at moments all over their course,
+// while a client asks for the total all the time.
+func TestRebuild_killedAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	mixed(t, p, 5000)
+	before := rows(t, p)
+	stop := watchTotal(t, p)
 	swapped := 0
 	for i := range 12 {
 		cmd := p.Command("rebuild")
@@ -233,10 +246,7 @@ func TestRebuild_killedAtAnyMoment(t *testing.T) {
 	p.Post(hello("goes on"))
 	p.MustRun("rebuild")
 	p.MustRun("verify")
-	close(stop)
-	if err := <-asked; err != nil {
-		t.Error(err)
-	}
+	stop()
 	wantOneDatabase(t, p)
 }
 
