@@ -3,7 +3,9 @@
 package fault
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -175,6 +177,91 @@ func TestDiskFull_ofTheDatabase(t *testing.T) {
 			}
 			wantSaid(t, p.Writer, "disk")
 		})
+	}
+}
+
+// TestDiskFull_duringARebuild: the rebuild stops before it takes the room that others
+// need, and where another takes the last byte meanwhile it ends as well: with exit
+// code 1 and the reason. The old database stays in service, nothing is left behind,
+// and a rebuild with room works. Webhooks are accepted and queries answered all the
+// while.
+//
+// It failed when the disk was not filled.
+func TestDiskFull_duringARebuild(t *testing.T) {
+	for name, mount := range fileSystems {
+		t.Run(name, func(t *testing.T) {
+			d := newSmallDisk(t, mount, databaseDiskMegabytes)
+			p := harness.Start(t, harness.Options{
+				Dir: d.dir, WorkDir: t.TempDir(),
+				API:    map[string]string{"NATS_STORE_DIR": t.TempDir() + "/jetstream", "LOG_LEVEL": "WARNING"},
+				Writer: map[string]string{"LOG_LEVEL": "WARNING"},
+			})
+			s := send(t, p, load.Config{Rate: 500, Payload: load.Payload{Text: 3000}})
+			s.more(2000)
+			for _, full := range []struct {
+				by   string
+				fill func()
+				said string
+			}{
+				{"the rebuild", func() { d.fill(d.free() - databaseDiskMegabytes/10<<20 - 2<<20) }, "too little free disk"},
+				{"another", d.fillUp, "disk"},
+			} {
+				wantFailedRebuild(t, p, full.fill, full.said)
+				d.giveBack()
+				p.Writer.WaitReady()
+				s.more(100)
+			}
+			if r := p.Run("rebuild"); r.Code != 0 {
+				t.Errorf("with room: %+v", r)
+			}
+			res := s.stop()
+			wantNoHang(t, res)
+			wantOnly(t, res, 200)
+			wantCaughtUp(t, p, s)
+			if r := p.Run("verify"); r.Code != 0 {
+				t.Errorf("verify: %+v", r)
+			}
+		})
+	}
+}
+
+// wantFailedRebuild has a rebuild begin and the disk filled before it goes on.
+func wantFailedRebuild(t *testing.T, p *harness.Pipeline, fill func(), said string) {
+	t.Helper()
+	before, err := os.Stat(p.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := func() []string {
+		files, _ := filepath.Glob(p.Database + ".gen-*")
+		return files
+	}
+	cmd := p.Command("rebuild")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	harness.Eventually(t, "a new database", func() bool { return len(made()) > 0 })
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	fill()
+	if err := cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || !strings.Contains(stderr.String(), said) {
+		t.Errorf("the rebuild ended with %v: %s", err, &stderr)
+	}
+	t.Logf("said: %s", &stderr)
+	if left := made(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if after, err := os.Stat(p.Database); err != nil || !os.SameFile(before, after) {
+		t.Errorf("another database is in service: %v", err)
+	}
+	if res := p.Get("/messages"); res.Status != 200 {
+		t.Errorf("GET /messages: %d %s", res.Status, res.Body)
 	}
 }
 
