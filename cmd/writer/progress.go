@@ -22,8 +22,9 @@ type progress struct {
 
 	name, unit string
 	began      time.Time
-	bar        *progressbar.ProgressBar
-	said       time.Time // when the last line was printed
+	bar        *progressbar.ProgressBar // nil where there is no terminal
+	shown      bool                     // something of the bar
+	said       time.Time                // when the last line was printed
 	done       int64
 	total      int64
 }
@@ -42,6 +43,10 @@ func (p *progress) phase(name, unit string) {
 	p.end()
 	p.name, p.unit, p.began, p.said = name, unit, time.Now(), time.Now()
 	p.done, p.total = 0, 0
+	if p.terminal {
+		p.bar = p.newBar()
+		p.bar.StartWithoutRender() // the rate counts from here, not from the first piece that is done
+	}
 }
 
 // show tells how far the phase is. A total of 0 is not known.
@@ -54,13 +59,15 @@ func (p *progress) show(done, total int64) {
 	}
 }
 
+func (p *progress) newBar() *progressbar.ProgressBar {
+	return progressbar.NewOptions64(1,
+		progressbar.OptionSetWriter(p.operation.stderr), progressbar.OptionSetDescription(fmt.Sprintf("%-8s", p.name)),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.unit),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30))
+}
+
 func (p *progress) showBar() {
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions64(max(p.total, 1),
-			progressbar.OptionSetWriter(p.operation.stderr), progressbar.OptionSetDescription(fmt.Sprintf("%-8s", p.name)),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.unit),
-			progressbar.OptionSetPredictTime(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30))
-	}
+	p.shown = true
 	if p.bar.GetMax64() != p.total && p.total > 0 {
 		p.bar.ChangeMax64(p.total)
 	}
@@ -72,13 +79,13 @@ func (p *progress) end() {
 	switch {
 	case p.name == "":
 		return
-	case p.bar != nil:
+	case p.shown:
 		_ = p.bar.Exit()
 		fmt.Fprintln(p.operation.stderr)
 	default:
 		p.line()
 	}
-	p.name, p.bar = "", nil
+	p.name, p.bar, p.shown = "", nil, false
 }
 
 // progressLine is a progress in JSON.

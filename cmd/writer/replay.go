@@ -57,6 +57,11 @@ type replayLine struct {
 }
 
 func (r *replay) filter() (f message.Filter, err error) {
+	for _, number := range []struct{ name, text string }{{"--from", r.from}, {"--to", r.to}} {
+		if number.text != "" && !message.ValidMSISDN(number.text) {
+			return f, usageError(fmt.Sprintf("%s %q is no number such as +14155550100", number.name, number.text))
+		}
+	}
 	f.From, f.To = r.from, r.to
 	for _, bound := range []struct {
 		name, text string
@@ -70,6 +75,9 @@ func (r *replay) filter() (f message.Filter, err error) {
 			return f, usageError(fmt.Sprintf("%s %q is no instant such as 2025-01-15T10:00:00Z", bound.name, bound.text))
 		}
 		*bound.at = &at
+	}
+	if f.Since != nil && f.Until != nil && !f.Since.Before(*f.Until) {
+		return f, usageError(fmt.Sprintf("there is nothing from %s to before %s", r.since, r.until))
 	}
 	return f, nil
 }

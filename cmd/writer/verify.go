@@ -25,6 +25,9 @@ Prints what differs; exit code 1 if anything does. The writer goes on meanwhile.
 			if len(args) > 0 {
 				return usageError("it takes no arguments")
 			}
+			if *from > *to {
+				return usageError(fmt.Sprintf("there is nothing from %d to %d", *from, *to))
+			}
 			return o.verify(ctx, *from, *to)
 		}
 	},

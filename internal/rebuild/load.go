@@ -143,6 +143,7 @@ func (l *loader) hole(ctx context.Context, h Hole) error {
 		return err
 	}
 	if h.Last < state.First && l.run.Old != nil {
+		defer l.run.replaying(l.run.phase) // goes on
 		return l.run.carry(ctx, l.run.state.ID, h.First, h.Last)
 	}
 	l.run.holes = append(l.run.holes, h)

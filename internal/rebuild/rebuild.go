@@ -85,6 +85,7 @@ type run struct {
 	Plan
 	state  message.StreamState
 	load   loader
+	phase  string // the one in which entries are replayed
 	holes  []Hole // that trimming does not explain
 	result Result
 }
@@ -197,13 +198,19 @@ func (r *run) catchUp(ctx context.Context, phase string) error {
 			return nil
 		}
 		if round == 0 {
-			r.Phase(phase, "entries")
+			r.replaying(phase)
 		}
 		if err := r.load.upTo(ctx, target); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// replaying begins a phase in which entries are replayed.
+func (r *run) replaying(phase string) {
+	r.phase = phase
+	r.Phase(phase, "entries")
 }
 
 // oldCheckpoint returns how far the database in service is, if it follows this stream.
@@ -217,7 +224,7 @@ func (r *run) oldCheckpoint(ctx context.Context) (message.Checkpoint, bool) {
 
 // swap has the writer wait, applies the last entries, compares and swaps.
 func (r *run) swap(ctx context.Context) error {
-	r.Phase("swap", "entries")
+	r.replaying("swap")
 	ctx, cancel := context.WithTimeout(ctx, lastTimeout)
 	defer cancel()
 	r.New.TidyService()
