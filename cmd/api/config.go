@@ -62,6 +62,7 @@ type settings struct {
 	BodyLimits     config.Sizes      `env:"BODY_LIMITS" help:"smaller bounds for some sources: whatsapp=3MB,plain=64KiB; of plain, whatsapp, twilio, standard"`
 	RateLimits     config.Rates      `env:"RATE_LIMITS" help:"signed deliveries a second from some sources, as plain=500/s; also /m and /h; one too many is 429"`
 	RequestTimeout time.Duration     `env:"REQUEST_TIMEOUT" envDefault:"30s" help:"how long a request may take to come in, from its first byte to its last; a slower one is 408"`
+	StopDelay      time.Duration     `env:"STOP_DELAY" envDefault:"0s" help:"how long a stop goes on taking requests while it is not ready: time for balancers to notice"`
 }
 
 // durability is what a 200 is worth.
@@ -100,6 +101,9 @@ func (s *settings) validate() error {
 	}
 	if s.RequestTimeout < minRequestTimeout {
 		return fmt.Errorf("REQUEST_TIMEOUT=%q: must be at least %v", s.RequestTimeout, minRequestTimeout)
+	}
+	if s.StopDelay < 0 {
+		return fmt.Errorf("STOP_DELAY=%q: must not be less than 0", s.StopDelay)
 	}
 	if s.MaxBodyBytes > maxBodyBytes {
 		return fmt.Errorf("MAX_BODY_BYTES=\"%d\": must be at most %d", s.MaxBodyBytes, maxBodyBytes)

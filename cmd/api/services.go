@@ -33,8 +33,8 @@ const stopTimeout = 20 * time.Second
 //	HTTP_ADDR ─▶ httpapi┤                                                  ▲
 //	                    └─▶ query ──▶ store.Reader (the writer's file)   writers
 //
-// It stops from the outside in: not ready, no new requests, what was accepted is
-// answered, then the stream is closed.
+// It stops from the outside in: not ready, after STOP_DELAY no new requests, what
+// was accepted is answered, then the stream is closed.
 func runServices(ctx context.Context, s *settings, environ map[string]string, log *slog.Logger) error {
 	set := metrics.NewSet()
 	ln, err := net.Listen("tcp", string(s.HTTPAddr))
@@ -106,8 +106,12 @@ func runServices(ctx context.Context, s *settings, environ map[string]string, lo
 	group.Add(func() error {
 		<-ctx.Done()
 		return nil
-	}, func(error) {
+	}, func(err error) {
 		health.Stopping()
+		server.Leave()
+		if err == nil { // a process that has failed is of no use to anybody
+			time.Sleep(s.StopDelay)
+		}
 		stop()
 	})
 	group.Add(func() error {

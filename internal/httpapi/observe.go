@@ -49,7 +49,7 @@ func exchangeOf(c *fasthttp.RequestCtx) *exchange {
 func (s *Server) observe(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(c *fasthttp.RequestCtx) {
 		x := s.begin(c)
-		defer s.closeWhenStopping(c)
+		defer s.closeWhenLeaving(c)
 		defer s.end(c, x)
 		defer s.survive(c, x)
 		// A target or a host that is no URL, or a body with two ends.
@@ -61,9 +61,9 @@ func (s *Server) observe(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// closeWhenStopping has the client come back elsewhere.
-func (s *Server) closeWhenStopping(c *fasthttp.RequestCtx) {
-	if s.stopping.Load() {
+// closeWhenLeaving has the client come back elsewhere.
+func (s *Server) closeWhenLeaving(c *fasthttp.RequestCtx) {
+	if s.leaving.Load() {
 		c.SetConnectionClose()
 	}
 }

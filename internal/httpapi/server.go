@@ -140,6 +140,7 @@ type Server struct {
 	// accepting ends when the server stops accepting: answers without an end do.
 	accepting context.Context
 	refuse    context.CancelFunc
+	leaving   atomic.Bool // clients are to come back elsewhere
 	stopping  atomic.Bool
 
 	mu       sync.Mutex
@@ -192,10 +193,15 @@ func (s *Server) Serve(ln net.Listener) error {
 	return s.http.Serve(s.listener)
 }
 
+// Leave goes on answering, and has every client leave with its answer: the next
+// connection of a balancer goes to another process.
+func (s *Server) Leave() { s.leaving.Store(true) }
+
 // Shutdown stops accepting, finishes what was accepted, and closes every
 // connection. Requests that are not finished when ctx ends are abandoned: their
 // context ends, their connections are closed, and ctx's error is returned.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.Leave()
 	s.mu.Lock()
 	s.stopping.Store(true)
 	s.refuse()

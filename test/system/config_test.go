@@ -23,6 +23,7 @@ func TestConfig_aBadValueStopsTheStart(t *testing.T) {
 		{"api", map[string]string{"READ_WAIT": "-1s"}, "READ_WAIT"},
 		{"api", map[string]string{"MAX_BODY_BYTES": "0"}, "MAX_BODY_BYTES"},
 		{"api", map[string]string{"REQUEST_TIMEOUT": "10ms"}, "REQUEST_TIMEOUT"},
+		{"api", map[string]string{"STOP_DELAY": "-1s"}, "STOP_DELAY"},
 		{"api", map[string]string{"DATABASE_URL": "postgres://localhost/db"}, "DATABASE_URL"},
 		{"api", map[string]string{"HTTP_ADDR": "8000"}, "HTTP_ADDR"},
 		{"api", map[string]string{"HTTP_ADDR": "127.0.0.1:99999"}, "HTTP_ADDR"},
@@ -83,7 +84,7 @@ func TestConfig_helpListsTheVariables(t *testing.T) {
 	p := harness.New(t, harness.Options{})
 	for process, names := range map[*harness.Process]string{
 		p.API: "WEBHOOK_SECRET WEBHOOK_SECRET_PREVIOUS DATABASE_URL LOG_LEVEL HTTP_ADDR NATS_URL NATS_LISTEN NATS_TOKEN NATS_STORE_DIR " +
-			"STREAM_MAX_BYTES STREAM_RETENTION DEDUP_WINDOW ACK_DURABILITY READ_WAIT MAX_BODY_BYTES REQUEST_TIMEOUT",
+			"STREAM_MAX_BYTES STREAM_RETENTION DEDUP_WINDOW ACK_DURABILITY READ_WAIT MAX_BODY_BYTES REQUEST_TIMEOUT STOP_DELAY",
 		p.Writer: "DATABASE_URL LOG_LEVEL WRITER_HTTP_ADDR NATS_URL NATS_TOKEN WRITER_NAME",
 	} {
 		process.Start("-h")

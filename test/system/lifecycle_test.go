@@ -14,7 +14,10 @@ import (
 // them once it is over. during begins when some have been acknowledged.
 func underLoad(t *testing.T, p *harness.Pipeline, c load.Config, during func()) *load.Result {
 	t.Helper()
-	c.Addr, c.Secret, c.Connections = p.Addr, harness.Secret, 16
+	if c.Addr == "" {
+		c.Addr = p.Addr
+	}
+	c.Secret, c.Connections = harness.Secret, 16
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan *load.Result, 1)

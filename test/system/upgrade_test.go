@@ -56,13 +56,14 @@ func TestUpgrade_apiBeforeWriter(t *testing.T) {
 	p.MustRun("verify")
 }
 
-// TestUpgrade_oneProgramAtATime: the writer, then the api, under load. While the
-// api restarts nobody listens, and whoever asks a balancer is told 503; what is
-// answered at all is 200 or that.
+// TestUpgrade_oneProgramAtATime: the writer, then the api, under load behind a
+// balancer. While the api restarts nobody is ready, which the balancer says; the
+// api leaves no request without an answer.
 func TestUpgrade_oneProgramAtATime(t *testing.T) {
 	t.Parallel()
-	p := start(t)
-	c := load.Config{Ledger: &load.Ledger{}, Retry: true}
+	p := harness.Start(t, harness.Options{API: map[string]string{"STOP_DELAY": "2s"}})
+	balancer := harness.NewBalancer(t, p.Addr)
+	c := load.Config{Addr: balancer.Addr, Ledger: &load.Ledger{}, Retry: true}
 	res := underLoad(t, p, c, func() {
 		p.Writer.Stop()
 		p.Writer.Become(newerWriter(t))
@@ -76,6 +77,12 @@ func TestUpgrade_oneProgramAtATime(t *testing.T) {
 		if status != http.StatusOK && status != http.StatusServiceUnavailable {
 			t.Errorf("a request was answered %d", status)
 		}
+	}
+	if res.Errors > 0 {
+		t.Errorf("behind a balancer, requests got no answer: %v", res)
+	}
+	for _, what := range balancer.Wrong() {
+		t.Errorf("behind the balancer: %s", what)
 	}
 	t.Log(p.WaitForAll(c.Payload, c.Ledger))
 }
