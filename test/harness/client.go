@@ -19,6 +19,7 @@ import (
 type Response struct {
 	Status int
 	Header http.Header
+	Close  bool // it says Connection: close, which net/http takes out of Header
 	Body   []byte
 }
 
@@ -90,7 +91,7 @@ func (p *Pipeline) Try(method, path string, body []byte, header ...string) (*Res
 	if err != nil {
 		return nil, err
 	}
-	return &Response{Status: res.StatusCode, Header: res.Header, Body: b}, nil
+	return &Response{Status: res.StatusCode, Header: res.Header, Close: res.Close, Body: b}, nil
 }
 
 // PostBody signs a body and posts it to /webhook.

@@ -166,6 +166,20 @@ func TestStop_underLoad(t *testing.T) {
 	}
 }
 
+// TestStop_delay: before it stops listening, the api says that it is not ready, and
+// answers all the same; whoever got an answer comes back on another connection.
+func TestStop_delay(t *testing.T) {
+	t.Parallel()
+	p := harness.Start(t, harness.Options{API: map[string]string{"STOP_DELAY": "1h"}})
+	p.Post(hello("before"))
+	p.API.Signal(syscall.SIGTERM)
+	p.API.WaitStatus("/health/ready/ingest", 503)
+	res := p.PostBody(load.Body(hello("meanwhile")))
+	if res.Status != 200 || !res.Close {
+		t.Errorf("an api that is about to stop answered %d, Connection: close %t", res.Status, res.Close)
+	}
+}
+
 func TestStop_writerUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := start(t)
