@@ -32,18 +32,13 @@ func TestCompose(t *testing.T) {
 
 	ledger := &load.Ledger{}
 	s.post(t, ledger, func() {
-		s.kill("writer")
-		s.waitReady()
-		s.kill("api")
-		s.waitReady()
+		s.killEach("writer", "api")
 		s.must("./compose.sh", "restart")
 		s.waitReady()
 	})
 	s.audit("writer", ledger)
 
-	s.must("./compose.sh", "down")
-	s.up()
-	s.waitReady()
+	s.downAndUp()
 	s.post(t, ledger, func() {})
 	s.audit("writer", ledger)
 

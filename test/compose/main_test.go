@@ -4,10 +4,12 @@
 //   - What was answered 200 is in the database in the end, once, whichever
 //     container was killed, restarted, or taken down and made anew.
 //   - The images run as nobody, on a root file system that cannot be written.
+//   - Secrets that come as files are in no environment.
 //
 // No registry is asked for anything: the base image is made from the Go that runs
 // the test. It takes minutes, so it runs with -compose only; a machine without a
-// Docker engine skips with a line that begins with NOT PROVEN.
+// Docker engine skips with a line that begins with NOT PROVEN. The short version, which
+// CI runs, kills fewer containers of the clusters.
 package compose
 
 import (
@@ -17,14 +19,6 @@ import (
 )
 
 var run = flag.Bool("compose", false, "build the images and run them on a Docker engine")
-
-// leaveOut skips the test in the short version that CI runs.
-func leaveOut(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("not in the short version")
-	}
-}
 
 // needEngine skips the test where it cannot run.
 func needEngine(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,8 +23,9 @@ const secret = "compose test secret"
 // stack is a Compose project with volumes, a port and a .env of its own.
 type stack struct {
 	t    *testing.T
-	dir  string // a copy of deploy/compose, inside a copy of what images are made of
-	addr string // of the api on this host, host:port
+	dir  string   // a copy of deploy/compose, inside a copy of what images are made of
+	addr string   // of the api that is posted to on this host, host:port
+	apis []string // addresses of all of them
 	env  map[string]string
 }
 
@@ -52,9 +54,14 @@ func newStack(t *testing.T, files ...string) *stack {
 		"DOCKER_BUILDKIT": "0", // BuildKit would ask a registry for an image of this machine
 		"WEBHOOK_SECRET":  secret,
 	}}
+	s.apis = []string{addr}
 	for _, n := range []string{"2", "3"} {
-		_, port, _ := net.SplitHostPort(harness.FreeAddress(t))
+		addr := harness.FreeAddress(t)
+		_, port, _ := net.SplitHostPort(addr)
 		s.env["API_PORT_"+n] = "127.0.0.1:" + port
+		if slices.Contains(files, "compose.cluster.yaml") {
+			s.apis = append(s.apis, addr)
+		}
 	}
 	_ = os.Remove(filepath.Join(s.dir, ".env"))
 	t.Cleanup(func() {
@@ -142,17 +149,36 @@ func (s *stack) kill(service string) {
 	})
 }
 
-// waitReady waits until the api takes and shows messages.
+// killEach kills services one after the other; all is well again before the next.
+func (s *stack) killEach(services ...string) {
+	s.t.Helper()
+	for _, service := range services {
+		s.kill(service)
+		s.waitReady()
+	}
+}
+
+// downAndUp takes all containers away and makes them anew; the volumes stay.
+func (s *stack) downAndUp() {
+	s.t.Helper()
+	s.must("./compose.sh", "down")
+	s.up()
+	s.waitReady()
+}
+
+// waitReady waits until every api takes and shows messages.
 func (s *stack) waitReady() {
 	s.t.Helper()
-	harness.Eventually(s.t, "an api that is ready", func() bool {
-		res, err := http.Get("http://" + s.addr + "/health/ready")
-		if err != nil {
-			return false
-		}
-		res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
+	for _, addr := range s.apis {
+		harness.Eventually(s.t, "an api that is ready", func() bool {
+			res, err := http.Get("http://" + addr + "/health/ready")
+			if err != nil {
+				return false
+			}
+			res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
+	}
 }
 
 // audit compares the ledger with a copy of a writer's database, once all of it is there.
