@@ -12,21 +12,22 @@ import (
 	"sluice/pkg/contract"
 	"sluice/test/harness"
 	"sluice/test/load"
+	"sluice/test/nodes"
 )
 
 // TestEverywhere: whichever api is asked, it is the same stream.
 func TestEverywhere(t *testing.T) {
 	t.Parallel()
 	c := newEmbedded(t, map[string]string{"ACK_DURABILITY": "fsync", "READ_WAIT": "20s"})
-	c.startPrograms()
-	c.leader()
+	c.Start()
+	c.Leader()
 
 	var last uint64
 	payload := load.Payload{}.WithDefaults()
-	for i, p := range c.pipelines {
+	for i, p := range c.Pipelines {
 		m := payload.Message(uint64(i))
 		last = p.Post(m)
-		for j, other := range c.pipelines {
+		for j, other := range c.Pipelines {
 			if res := other.PostBody(load.Body(m)); res.Status != http.StatusOK || res.Sequence() != last {
 				t.Errorf("a message of api %d, repeated to api %d: %d, sequence %d, want %d", i+1, j+1, res.Status, res.Sequence(), last)
 			}
@@ -36,7 +37,7 @@ func TestEverywhere(t *testing.T) {
 		}
 	}
 
-	for i, p := range c.pipelines {
+	for i, p := range c.Pipelines {
 		harness.Eventually(t, fmt.Sprintf("three writers without a lag, as api %d sees them", i+1), func() bool {
 			var seen contract.Pipeline
 			p.Decode("/pipeline", &seen)
@@ -45,7 +46,7 @@ func TestEverywhere(t *testing.T) {
 					return false
 				}
 			}
-			return len(seen.Writers) == size
+			return len(seen.Writers) == nodes.Size
 		})
 		if got := p.APIMetrics()["sluice_stream_last_sequence"]; got != float64(last) {
 			t.Errorf("api %d shows %v as the stream's last sequence, want %d", i+1, got, last)
@@ -60,7 +61,7 @@ func (c *cluster) trimEverywhere(last uint64) {
 	c.t.Helper()
 	harness.Eventually(c.t, "the writers' acknowledgements, and a stream cut before its last entry", func() bool {
 		var all sync.WaitGroup
-		for _, p := range c.pipelines {
+		for _, p := range c.Pipelines {
 			all.Go(func() {
 				conn, err := stream.Connect(stream.ConnConfig{URL: p.NATS, Token: harness.Token}, slog.New(slog.DiscardHandler))
 				if err != nil {
@@ -80,7 +81,7 @@ func (c *cluster) trimEverywhere(last uint64) {
 			})
 		}
 		all.Wait()
-		s, err := c.js.Stream(c.t.Context(), stream.Name)
+		s, err := c.JS.Stream(c.t.Context(), stream.Name)
 		return err == nil && s.CachedInfo().State.FirstSeq == last && s.CachedInfo().State.LastSeq == last
 	})
 }

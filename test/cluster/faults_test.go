@@ -1,31 +1,35 @@
 package cluster
 
-import "testing"
+import (
+	"testing"
+
+	"sluice/test/nodes"
+)
 
 // runFaults hurts the nodes one at a time, and then compares.
 func (c *cluster) runFaults(t *testing.T) {
 	for range rounds() {
-		follower := (c.leader() + 1) % size
-		c.hurt("follower killed with -9", c.nodes[follower].kill)
-		c.nodes[follower].start()
+		follower := (c.Leader() + 1) % nodes.Size
+		c.hurt("follower killed with -9", c.Nodes[follower].Kill)
+		c.Nodes[follower].Start()
 
-		leader := c.leader()
-		c.hurt("leader killed with -9", c.nodes[leader].kill)
-		c.nodes[leader].start()
+		leader := c.Leader()
+		c.hurt("leader killed with -9", c.Nodes[leader].Kill)
+		c.Nodes[leader].Start()
 
-		leader = c.leader()
-		c.hurt("leader stopped", c.nodes[leader].stop)
-		c.nodes[leader].start()
+		leader = c.Leader()
+		c.hurt("leader stopped", c.Nodes[leader].Stop)
+		c.Nodes[leader].Start()
 
-		leader = c.leader()
-		c.hurt("leader cut off", func() { c.partition(leader, true) })
-		c.partition(leader, false)
+		leader = c.Leader()
+		c.hurt("leader cut off", func() { c.Partition(leader, true) })
+		c.Partition(leader, false)
 
-		for i, node := range c.nodes {
-			c.leader()
-			c.hurt("rolling restart of "+node.name, func() { c.nodes[i].stop(); c.nodes[i].start() })
+		for i, node := range c.Nodes {
+			c.Leader()
+			c.hurt("rolling restart of "+node.Name, func() { c.Nodes[i].Stop(); c.Nodes[i].Start() })
 		}
-		c.leader()
+		c.Leader()
 		c.everybodySends()
 	}
 	c.audit()

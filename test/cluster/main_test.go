@@ -6,6 +6,8 @@
 //   - A request gets an answer. What cannot be kept is 503 with Retry-After.
 //   - While most of the servers are there, webhooks are taken again within seconds.
 //     The test prints how long it took; what it asserts is that it happens.
+//   - An upgrade of one program at a time breaks none of that, and behind a
+//     balancer no request goes without an answer.
 //
 // The servers are those inside the apis (NATS_CLUSTER_*), or nats-servers of their
 // own (NATS_URL), built from the module that go.mod names. The short version is
@@ -19,10 +21,7 @@ import (
 	"sluice/test/harness"
 )
 
-var (
-	long    = flag.Bool("long", false, "run the faults again and again, for minutes instead of seconds")
-	measure = flag.Duration("measure", 0, "measure throughput, each setting for so long")
-)
+var long = flag.Bool("long", false, "run the faults again and again, for minutes instead of seconds")
 
 // rounds is how often each fault happens.
 func rounds() int {
