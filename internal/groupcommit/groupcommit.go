@@ -3,9 +3,9 @@
 //
 // While one commit runs, those who call meanwhile form the next group:
 //
-//	Do ─▶ gathering ─▶ committing ─▶ answered
-//	          ▲             │
-//	          └─ Do ────────┘ the next group gathers meanwhile
+//	Then ─▶ gathering ─▶ committing ─▶ answered
+//	            ▲             │
+//	            └─ Then ──────┘ the next group gathers meanwhile
 //
 // There is no timer: a caller alone costs exactly one commit and waits for
 // nothing else. The busier it gets, the larger the groups.
@@ -19,16 +19,15 @@ import (
 	"time"
 )
 
-// ErrTooMany is returned by Do at once when Config.MaxWaiting callers wait.
+// ErrTooMany is returned by Then at once when Config.MaxWaiting callers wait.
 // Nothing was committed for the caller.
 var ErrTooMany = errors.New("too many callers wait for a commit")
 
-// ErrStopped is returned by Do after Run has ended because its context did.
+// ErrStopped is returned by Then after Run has ended because its context did.
 var ErrStopped = errors.New("commits have stopped")
 
-// ErrFailed is returned by Do, wrapped around the commit's own error, to those
-// whose commit failed and to every later caller: the first failure is the last
-// commit.
+// ErrFailed is the answer, wrapped around the commit's own error, to those whose
+// commit failed and to every later caller: the first failure is the last commit.
 var ErrFailed = errors.New("a commit has failed")
 
 // Config of a Group.
@@ -51,59 +50,56 @@ type Group struct {
 	wake chan struct{} // holds one token when the gathering group has callers
 
 	mu        sync.Mutex
-	gathering *round
+	gathering round
+	spare     round // an empty one, to be used again
 	waiting   int   // callers in both rounds, those who gave up included
 	err       error // ErrFailed or ErrStopped for every caller from now on
 }
 
-// round is one group of callers and its answer.
-type round struct {
-	size int
-	done chan struct{} // closed once err is set
-	err  error
-}
+// round is one group of callers: what is told each of its answer.
+type round []func(error)
 
 // New returns a Group. Its callers wait until Run runs.
 func New(cfg Config) *Group {
-	return &Group{cfg: cfg, wake: make(chan struct{}, 1), gathering: newRound()}
+	return &Group{cfg: cfg, wake: make(chan struct{}, 1)}
 }
 
-func newRound() *round { return &round{done: make(chan struct{})} }
+// Then has answer called with nil once a commit has succeeded that began after
+// Then was called, or with ErrFailed. It must not block: others wait for theirs.
+// It is not called when Then returns an error, which is ErrTooMany, ErrFailed or
+// ErrStopped.
+func (g *Group) Then(answer func(error)) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err != nil {
+		return g.err
+	}
+	if g.waiting >= g.cfg.MaxWaiting {
+		return ErrTooMany
+	}
+	g.waiting++
+	if g.gathering = append(g.gathering, answer); len(g.gathering) == 1 {
+		g.wake <- struct{}{} // never blocks: one token for each round, taken with it
+	}
+	return nil
+}
 
-// Do returns nil once a commit has succeeded that began after Do was called. It
-// returns ErrTooMany, ErrFailed, ErrStopped or, when ctx ends first, ctx's
-// error; in that case the commit may happen all the same.
+// Do waits for what Then would tell. When ctx ends first it returns ctx's error; the
+// commit may happen all the same.
 func (g *Group) Do(ctx context.Context) error {
-	r, err := g.join()
-	if err != nil {
+	answered := make(chan error, 1)
+	if err := g.Then(func(err error) { answered <- err }); err != nil {
 		return err
 	}
 	select {
-	case <-r.done:
-		return r.err
+	case err := <-answered:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (g *Group) join() (*round, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.err != nil {
-		return nil, g.err
-	}
-	if g.waiting >= g.cfg.MaxWaiting {
-		return nil, ErrTooMany
-	}
-	g.waiting++
-	r := g.gathering
-	if r.size++; r.size == 1 {
-		g.wake <- struct{}{} // never blocks: one token for each round, taken with it
-	}
-	return r, nil
-}
-
-// Run commits for those who call Do. It returns the error of the first commit
+// Run commits for those who call. It returns the error of the first commit
 // that fails, or nil when ctx ends: those who wait by then get one last commit.
 func (g *Group) Run(ctx context.Context) error {
 	for {
@@ -121,52 +117,53 @@ func (g *Group) Run(ctx context.Context) error {
 // commit closes the gathering round, commits and answers it.
 func (g *Group) commit() error {
 	g.mu.Lock()
-	r := g.gathering
-	g.gathering = newRound()
+	r := g.take()
 	g.mu.Unlock()
 
 	began := time.Now()
 	err := g.cfg.Commit()
 	if err == nil && g.cfg.Observe != nil {
-		g.cfg.Observe(r.size, time.Since(began))
+		g.cfg.Observe(len(r), time.Since(began))
 	}
 	return g.answer(r, err)
 }
 
-// answer tells r how its commit went. A failure is everybody's: those who
-// gather meanwhile must not be committed any more.
-func (g *Group) answer(r *round, err error) error {
-	if err != nil {
-		err = fmt.Errorf("%w: %w", ErrFailed, err)
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiting -= r.size
-	r.err = err
-	close(r.done)
-	if err != nil {
-		g.refuse(err)
-	}
-	return err
+// take closes the gathering round. The lock is held.
+func (g *Group) take() round {
+	r := g.gathering
+	g.gathering, g.spare = g.spare, nil
+	return r
 }
 
-// refuse answers the gathering round, and every caller from now on, with err.
-// The lock is held.
-func (g *Group) refuse(err error) {
-	g.err = err
-	g.waiting -= g.gathering.size
-	g.gathering.err = err
-	close(g.gathering.done)
+// answer tells r how its commit went. A failure is everybody's: those who
+// gather meanwhile must not be committed any more.
+func (g *Group) answer(r round, err error) error {
+	g.mu.Lock()
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrFailed, err)
+		g.err = err
+		r = append(r, g.take()...)
+	}
+	g.waiting -= len(r)
+	g.mu.Unlock()
+
+	for _, answer := range r {
+		answer(err)
+	}
+	clear(r)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.spare = r[:0]
+	return err
 }
 
 // stop lets nobody in any more and commits once for those who are.
 func (g *Group) stop() error {
 	g.mu.Lock()
-	last := g.gathering
-	g.gathering = newRound()
+	last := g.take()
 	g.err = ErrStopped
 	g.mu.Unlock()
-	if last.size == 0 {
+	if len(last) == 0 {
 		return nil
 	}
 	return g.answer(last, g.cfg.Commit())

@@ -16,11 +16,11 @@ const maxBatch = 1000
 func (cfg *PublisherConfig) batch() int { return max(1, min(maxBatch, cfg.MaxWaiting/2)) }
 
 // PublishAll is Publish for several entries, in this order: they wait for the
-// server together and share one commit. It returns a receipt for each, or an
+// server and for commits together. It returns a receipt for each, or an
 // error when any of them failed: then some may be in the stream all the same, and
 // a repeat completes them. However many call it, Publish keeps half of
 // PublisherConfig.MaxWaiting to itself: the others take turns. It may take
-// PublisherConfig.Timeout for each thousand entries, and once for the commit.
+// PublisherConfig.Timeout for each thousand entries.
 func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]message.Receipt, error) {
 	msgs := make([]*nats.Msg, len(entries))
 	for i := range entries {
@@ -43,16 +43,6 @@ func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
-	err := p.commit(ctx)
-	p.observe(err)
-	if err != nil {
-		return nil, err
-	}
-	for i := range receipts {
-		p.health.acknowledged(receipts[i].Seq)
-	}
 	return receipts, nil
 }
 
@@ -63,7 +53,9 @@ func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []mes
 	select {
 	case p.batches <- struct{}{}:
 		defer func() { <-p.batches }()
-		return p.sendAll(ctx, msgs, receipts)
+		err := p.sendAll(ctx, msgs, receipts)
+		p.observe(err)
+		return err
 	case <-ctx.Done():
 		if timedOut(ctx) == ErrTimeout {
 			return ErrOverloaded
@@ -72,8 +64,8 @@ func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []mes
 	}
 }
 
-// sendAll publishes msgs and waits for the server's answers, up to the first that
-// is an error.
+// sendAll publishes msgs and waits for their answers, up to the first that is an
+// error.
 func (p *Publisher) sendAll(ctx context.Context, msgs []*nats.Msg, receipts []message.Receipt) error {
 	ch := make(chan answer, len(msgs))
 	numbers := make([]uint64, 0, len(msgs))

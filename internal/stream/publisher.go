@@ -96,8 +96,22 @@ type answer struct {
 	err     error
 }
 
-// answers recycles the channels that publishes wait on; each holds one answer.
-var answers = sync.Pool{New: func() any { return make(chan answer, 1) }}
+// wait is what a publish waits on. It is used again, since a timer and a channel for
+// each, as in a context, are a good part of what a publish costs.
+type wait struct {
+	ch      chan answer // has room for one
+	timeout *time.Timer
+}
+
+var waits = sync.Pool{New: func() any {
+	return &wait{ch: make(chan answer, 1), timeout: time.NewTimer(time.Hour)}
+}}
+
+// release lets others use w. Nobody may be about to answer.
+func (w *wait) release() {
+	w.timeout.Stop()
+	waits.Put(w)
+}
 
 // NewPublisher returns a Publisher that publishes over conn and counts into set.
 func NewPublisher(conn *Conn, cfg PublisherConfig, set *metrics.Set, log *slog.Logger) (*Publisher, error) {
@@ -147,19 +161,9 @@ func (p *Publisher) Publish(ctx context.Context, e message.Entry) (message.Recei
 		return message.Receipt{}, err
 	}
 	defer p.inFlight.Done()
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	defer cancel()
-
 	receipt, err := p.send(ctx, msg)
-	if err == nil {
-		err = p.commit(ctx)
-	}
 	p.observe(err)
-	if err != nil {
-		return message.Receipt{}, err
-	}
-	p.health.acknowledged(receipt.Seq)
-	return receipt, nil
+	return receipt, err
 }
 
 // newMsg makes the server's message of an entry. Ids and sources come from our
@@ -236,33 +240,33 @@ func (p *Publisher) observe(err error) {
 	}
 }
 
-// send publishes msg and waits for the server's answer.
+// send publishes msg and waits for its answer.
 func (p *Publisher) send(ctx context.Context, msg *nats.Msg) (message.Receipt, error) {
-	ch := answers.Get().(chan answer)
-	number, err := p.publish(msg, waiter{ch: ch})
-	if err != nil {
-		if p.unwait(number) {
-			answers.Put(ch)
+	w := waits.Get().(*wait)
+	w.timeout.Reset(p.cfg.Timeout)
+	number, err := p.publish(msg, waiter{ch: w.ch})
+	if err == nil {
+		select {
+		case a := <-w.ch:
+			w.release()
+			return a.receipt, a.err
+		case <-w.timeout.C:
+			err = ErrTimeout
+		case <-ctx.Done():
+			err = timedOut(ctx)
 		}
-		return message.Receipt{}, err
 	}
-	select {
-	case a := <-ch:
-		answers.Put(ch)
-		return a.receipt, a.err
-	case <-ctx.Done():
-		if p.unwait(number) {
-			answers.Put(ch)
-		}
-		return message.Receipt{}, timedOut(ctx)
+	if p.unwait(number) {
+		w.release()
 	}
+	return message.Receipt{}, err
 }
 
-// publish gives msg to the connection; w gets the server's answer. After an error
-// the number may wait still.
+// publish gives msg to the connection; w gets the answer. After an error the number
+// may wait still.
 func (p *Publisher) publish(msg *nats.Msg, w waiter) (number uint64, err error) {
 	number = p.numbers.Add(1)
-	if err := p.wait(number, w); err != nil {
+	if err := p.enter(number, w); err != nil {
 		return number, err
 	}
 	msg.Reply = p.inbox + strconv.FormatUint(number, 36)
@@ -280,7 +284,8 @@ func timedOut(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (p *Publisher) wait(number uint64, w waiter) error {
+// enter has w wait for the answer of that number.
+func (p *Publisher) enter(number uint64, w waiter) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) >= p.cfg.MaxWaiting {
@@ -301,7 +306,7 @@ func (p *Publisher) unwait(number uint64) bool {
 	return ours
 }
 
-// onAnswer is called by the connection for each answer.
+// onAnswer is called by the connection for each answer of the server.
 func (p *Publisher) onAnswer(m *nats.Msg) {
 	number, err := strconv.ParseUint(m.Subject[len(p.inbox):], 36, 64)
 	if err != nil {
@@ -311,10 +316,52 @@ func (p *Publisher) onAnswer(m *nats.Msg) {
 	w, ok := p.waiting[number]
 	delete(p.waiting, number)
 	p.mu.Unlock()
-	if ok {
-		receipt, err := parseAck(m)
-		w.ch <- answer{w.place, receipt, err}
+	if !ok {
+		return
 	}
+	receipt, err := parseAck(m)
+	if err == nil {
+		err = p.commit(w, receipt)
+	}
+	if err != nil {
+		w.ch <- answer{place: w.place, err: err}
+	}
+}
+
+// commit answers w once what the server has acknowledged is durable. An error means
+// that it does not. Who waits is woken once, by the commit: waking it for the
+// acknowledgement as well took a tenth of a publish.
+func (p *Publisher) commit(w waiter, receipt message.Receipt) error {
+	committed := func(err error) {
+		a := answer{place: w.place, receipt: receipt}
+		if err != nil {
+			a = answer{place: w.place, err: p.commitError(err)}
+		} else {
+			p.health.acknowledged(receipt.Seq)
+		}
+		w.ch <- a
+	}
+	if p.cfg.Commit == nil {
+		committed(nil)
+		return nil
+	}
+	if err := p.cfg.Commit.Then(committed); err != nil {
+		return p.commitError(err)
+	}
+	return nil
+}
+
+// commitError is what a group commit's error means to who publishes.
+func (p *Publisher) commitError(err error) error {
+	switch {
+	case errors.Is(err, groupcommit.ErrTooMany):
+		return ErrOverloaded
+	case errors.Is(err, groupcommit.ErrStopped):
+		return ErrStopping
+	}
+	err = fmt.Errorf("%w: %w", ErrNotDurable, err)
+	p.health.fail(err)
+	return err
 }
 
 // failWaiting answers all who wait.
@@ -325,27 +372,6 @@ func (p *Publisher) failWaiting(err error) {
 		w.ch <- answer{place: w.place, err: err}
 	}
 	clear(p.waiting)
-}
-
-// commit waits until what the server has acknowledged is durable.
-func (p *Publisher) commit(ctx context.Context) error {
-	if p.cfg.Commit == nil {
-		return nil
-	}
-	err := p.cfg.Commit.Do(ctx)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, groupcommit.ErrTooMany):
-		return ErrOverloaded
-	case errors.Is(err, groupcommit.ErrStopped):
-		return ErrStopping
-	case errors.Is(err, groupcommit.ErrFailed):
-		err = fmt.Errorf("%w: %w", ErrNotDurable, err)
-		p.health.fail(err)
-		return err
-	}
-	return timedOut(ctx)
 }
 
 // Close lets no publish in any more and returns once those that were let in
