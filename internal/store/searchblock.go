@@ -61,9 +61,10 @@ func (c *conn) buildBlock(firstRID, nextRID int64, limits searchConfig) (*search
 	if err != nil || !full {
 		return nil, err
 	}
-	longest := 0
+	longest, total := 0, 0
 	for _, r := range rows {
 		longest = max(longest, len(r.folded))
+		total += len(r.folded)
 	}
 	b := &searchBlock{firstRID: firstRID, offsetBits: bits.Len(uint(longest + 1))}
 	rows = rows[:min(len(rows), 1<<(32-b.offsetBits))] // so that places fit 32 bits
@@ -72,7 +73,7 @@ func (c *conn) buildBlock(firstRID, nextRID int64, limits searchConfig) (*search
 	slices.SortFunc(rows, func(a, b textRow) int { return cmp.Compare(a.key, b.key) })
 	b.minUS, b.maxUS = rows[0].key.us(), rows[len(rows)-1].key.us()
 
-	var places []uint64
+	places := make([]uint64, 0, total) // 8 bytes for each of the text's: to grow would copy it many times
 	for i, r := range rows {
 		b.rids = binary.LittleEndian.AppendUint32(b.rids, uint32(r.rid-firstRID))
 		b.times = binary.LittleEndian.AppendUint64(b.times, uint64(r.key.us()))
