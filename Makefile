@@ -15,7 +15,7 @@ COMPOSE := $(if $(filter file,$(origin WEBHOOK_SECRET)),env -u WEBHOOK_SECRET )d
 export WEBHOOK_SECRET BASE_URL VERSION COMMIT
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt fuzz bench screenshots clean health messages stats pipeline metrics quick-test db-shell up down logs restart test-compose fault-kill fault-power fault-disk fault-network fault-hostile fault-overload fault-cluster bench-cluster release vulnerable bin/api bin/writer
+.PHONY: help build run test check fmt fuzz bench screenshots clean health messages stats pipeline metrics quick-test db-shell up down logs restart test-compose fault-kill fault-power fault-disk fault-network fault-hostile fault-overload fault-cluster  release vulnerable bin/api bin/writer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +48,7 @@ fmt: ## format the code
 	gofmt -w .
 
 ROWS  ?= 1000000
-PARTS ?= ingest,deliveries,memory,writer,rebuild,query,start
+PARTS ?= ingest,deliveries,memory,writer,rebuild,query,start,cluster
 
 bench: build ## measure speed, ROWS=10000000 in full, PARTS=ingest in part; writes docs/BENCHMARKS.md
 	SLUICE_TEST_BIN='$(CURDIR)/bin' go run ./test/bench -rows $(ROWS) -parts $(PARTS)
@@ -122,9 +122,6 @@ fault-overload: ## twice as many requests as can be taken; needs processors of i
 
 fault-cluster: ## kill, stop and cut off the nodes of clusters again and again, for minutes
 	go test -count=1 -timeout 60m -v ./test/cluster -long
-
-bench-cluster: ## measure what several apis and replicas cost
-	go test -count=1 -timeout 60m -v ./test/cluster -run TestThroughput -measure 10s
 
 release: ## archives for linux/amd64 and arm64 in dist, each built twice and compared, with what they are made of
 	@VERSION='$(VERSION)' LDFLAGS='$(LDFLAGS)' deploy/release/release.sh

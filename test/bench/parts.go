@@ -43,6 +43,7 @@ var parts = []part{
 	{"rebuild", "Rebuild", measureRebuild},
 	{"query", "Queries while the writer works", measureQueries},
 	{"start", "Stop and start", measureStarts},
+	{"cluster", "Several apis and replicas", measureClusters},
 }
 
 func partNames() (names []string) {
