@@ -35,6 +35,7 @@ type Pipeline struct {
 	applied  rates
 	history  history
 	seen     atomic.Pointer[PipelineStatus] // what Status saw last
+	outcomes *outcomeCounters               // nil before Register
 }
 
 // NewPipeline returns a Pipeline.
@@ -83,6 +84,9 @@ func (p *Pipeline) Status(ctx context.Context) PipelineStatus {
 	}
 	if s.StoreErr == nil {
 		s.AppliedPerSecond = p.applied.perSecond(now, s.Store.Checkpoint.Seq)
+		if p.outcomes != nil {
+			p.outcomes.show(s.Store.Outcomes)
+		}
 	}
 	s.Writers = p.writers(&s)
 	for i := range s.Writers {

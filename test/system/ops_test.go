@@ -38,8 +38,10 @@ func TestMetrics_areAtZeroFromTheStart(t *testing.T) {
 	}
 	for _, result := range []string{"inserted", "duplicate", "conflict", "dead_letter"} {
 		name := `sluice_writer_messages_total{result="` + result + `"}`
-		if v, ok := writer[name]; !ok || v != 0 {
-			t.Errorf("the writer shows %s as %v, %v", name, v, ok)
+		for program, shown := range map[string]map[string]float64{"api": api, "writer": writer} {
+			if v, ok := shown[name]; !ok || v != 0 {
+				t.Errorf("the %s shows %s as %v, %v", program, name, v, ok)
+			}
 		}
 	}
 	for _, name := range []string{
@@ -76,8 +78,8 @@ func TestMetrics_count(t *testing.T) {
 
 	harness.Eventually(t, "the counters", func() bool {
 		api, writer := p.APIMetrics(), p.WriterMetrics()
-		ok := writer[`sluice_writer_messages_total{result="inserted"}`] == 2 && writer["sluice_writer_applied_sequence"] == 2 ||
-			writer[`sluice_writer_messages_total{result="inserted"}`] == 2 && api["sluice_writer_applied_sequence"] == 2
+		ok := writer[`sluice_writer_messages_total{result="inserted"}`] == 2 && api[`sluice_writer_messages_total{result="inserted"}`] == 2 &&
+			writer["sluice_writer_applied_sequence"] == 2 && api["sluice_writer_applied_sequence"] == 2
 		for result, want := range map[string]float64{"created": 2, "duplicate": 1, "validation_error": 1, "invalid_signature": 1, "too_large": 1} {
 			ok = ok && api[`webhook_requests_total{source="plain",result="`+result+`"}`] == want
 		}
