@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -193,12 +194,33 @@ func (m *model) checkAgainst(t *testing.T, r *Reader, g *generator, requests int
 	for range max(1, requests/25) {
 		m.checkStretches(t, r, m.request(g))
 	}
+	m.checkIDs(t, r, g)
 	st, err := r.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := m.stats(); !equalStats(st, want) {
 		t.Fatalf("stats:\n got %+v\nwant %+v", st, want)
+	}
+}
+
+// checkIDs looks the generator's messages up one by one.
+func (m *model) checkIDs(t *testing.T, r *Reader, g *generator) {
+	t.Helper()
+	rows := map[string]modelRow{}
+	for _, row := range m.rows {
+		rows[row.ID] = row
+	}
+	for _, made := range g.made {
+		want, there := rows[made.ID]
+		got, _, err := r.Message(t.Context(), made.ID)
+		switch {
+		case !there && errors.Is(err, message.ErrNotFound):
+		case err != nil || !there:
+			t.Fatalf("message %q, which is there: %t: %v", made.ID, there, err)
+		case got.Seq != want.Seq || !got.SameContent(&want.Message):
+			t.Fatalf("message %q:\n got %+v\nwant %+v", made.ID, got, want)
+		}
 	}
 }
 

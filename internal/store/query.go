@@ -199,9 +199,7 @@ func (v *rankView) buckets(in span) ([]span, error) {
 func (r *Reader) Message(ctx context.Context, id string) (m message.Detail, applied uint64, err error) {
 	err = r.read(ctx, func(s *snapshot) error {
 		applied = s.state.checkpoint.Seq
-		row, err := s.one(`SELECT `+recordColumns+`, (SELECT raw FROM raws WHERE raws.rid = r.rid) FROM
-			(SELECT seg FROM segments ORDER BY seg DESC) s CROSS JOIN messages r INDEXED BY messages_id
-			WHERE r.seg = s.seg AND r.message_id = ? LIMIT 1`, id)
+		row, err := s.byID(id)
 		if err != nil {
 			return err
 		}
@@ -214,6 +212,16 @@ func (r *Reader) Message(ctx context.Context, id string) (m message.Detail, appl
 		return err
 	})
 	return m, applied, err
+}
+
+// byID returns recordColumns and the raw of the row with an id, nil when there is none.
+func (s *snapshot) byID(id string) (row []driver.Value, err error) {
+	segs, err := s.ids.perhaps(s, id)
+	for i := 0; i < len(segs) && row == nil && err == nil; i++ {
+		row, err = s.one(`SELECT `+recordColumns+`, (SELECT raw FROM raws WHERE raws.rid = r.rid)
+			FROM messages r INDEXED BY messages_id WHERE r.seg = ? AND r.message_id = ?`, segs[i], id)
+	}
+	return row, err
 }
 
 // Stats counts what the database holds.

@@ -67,6 +67,7 @@ type openFile struct {
 	info  os.FileInfo
 	tail  textTail
 	found searchCache
+	ids   readFilters
 }
 
 // OpenReader never fails: while there is nothing to read, queries say so.

@@ -18,6 +18,7 @@ func TestRewind_isAsIfTheTailHadNeverCome(t *testing.T) {
 		m.apply(stream1, entries...)
 
 		waitForIndex(t, s)
+		m.checkIDs(t, r, g) // the reader knows what is to go
 		to := uint64(g.IntN(501))
 		cp, err := s.LastAt(t.Context(), to)
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/FastFilter/xorfilter"
-	"github.com/zeebo/xxh3"
 )
 
 // A segment is a piece of the rows in order of arrival. Every index begins with
@@ -25,13 +24,6 @@ import (
 // rows make batches cheaper, since they change fewer pages, and queries dearer,
 // since there are more segments to look in: DESIGN.md has the figures.
 const segmentBits = 16
-
-// filterFormat is the version of id_filters.bits: xorfilter's binary fuse filter
-// with 16 bits an id, as its Save writes it, over XXH3 of the id with the
-// database's seed.
-const filterFormat = 1
-
-type idFilter = xorfilter.BinaryFuse[uint16]
 
 // segments is what the writer keeps of the segments in memory.
 type segments struct {
@@ -50,7 +42,7 @@ type segment struct {
 }
 
 func (s *segments) of(rid int64) int64      { return rid >> s.bits }
-func (s *segments) hash(id string) uint64   { return xxh3.HashStringSeed(id, s.seed) }
+func (s *segments) hash(id string) uint64   { return hashID(id, s.seed) }
 func (s *segments) isOpen(hash uint64) bool { _, ok := s.open[hash]; return ok }
 
 // perhaps returns for each hash the segments that may hold the id, mostly none.
@@ -149,18 +141,7 @@ func (s *segments) load(c *conn, nextRID int64) error {
 	}
 	s.openSeg = s.of(nextRID - 1)
 
-	err = c.query("SELECT seg, format, bits FROM id_filters", func(row []driver.Value) error {
-		if format := integer(row[1]); format != filterFormat {
-			return fmt.Errorf("%w: filter of segment %d has format %d", ErrDamaged, row[0], format)
-		}
-		filter, err := xorfilter.LoadBinaryFuse[uint16](bytes.NewReader(blob(row[2])))
-		if err != nil {
-			return fmt.Errorf("%w: filter of segment %d: %w", ErrDamaged, row[0], err)
-		}
-		s.filters[integer(row[0])] = filter
-		return nil
-	})
-	if err != nil {
+	if err := loadFilters(c, -1, s.filters); err != nil {
 		return err
 	}
 	return c.query("SELECT message_id FROM messages INDEXED BY messages_id WHERE seg = ?",
