@@ -25,10 +25,11 @@ type run struct {
 }
 
 // burst posts signed, unique messages over so many connections as fast as they
-// are taken. The requests are made before the clock starts.
+// are taken; what is refused, because too many wait for too long, comes again. The
+// requests are made before the clock starts.
 func (g *target) burst(t testing.TB, connections int, count uint64) run {
 	t.Helper()
-	return g.load(t, load.Config{Connections: connections, Count: count, Prepare: true})
+	return g.load(t, load.Config{Connections: connections, Count: count, Prepare: true, Retry: true})
 }
 
 func (g *target) load(t testing.TB, c load.Config) run {
