@@ -218,6 +218,7 @@ func (h *history) wait() {
 			if err == nil && status.Checkpoint.StreamID == state.ID && status.Checkpoint.Seq == state.Last {
 				break
 			}
+			state = h.state() // a writer may give something back
 			if time.Now().After(deadline) {
 				h.t.Fatalf("%s is at %v (%v), the stream at %v", f.name, status.Checkpoint, err, state)
 			}
@@ -243,12 +244,7 @@ func (h *history) trim() {
 func (h *history) makeAnew() {
 	h.t.Helper()
 	h.wait()
-	if err := h.server.JetStream(h.t).DeleteStream(h.t.Context(), stream.Name); err != nil {
-		h.t.Fatal(err)
-	}
-	if _, err := h.conn.Ensure(h.t.Context(), stream.Config{}); err != nil {
-		h.t.Fatal(err)
-	}
+	h.server.MakeAnew(h.t, stream.Config{})
 	h.madeAnew, h.snapshots = true, nil
 	h.publish(h.burst())
 	h.wait()

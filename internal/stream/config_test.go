@@ -104,9 +104,7 @@ func TestEnsure_aStreamMadeAnewIsAnother(t *testing.T) {
 	if before.First != 1 || before.Last != 0 {
 		t.Errorf("an empty stream holds %+v", before)
 	}
-	if err := s.JetStream(t).DeleteStream(within(t), stream.Name); err != nil {
-		t.Fatal(err)
-	}
+	s.MakeAnew(t, stream.Config{})
 	after, err := c.Ensure(within(t), stream.Config{})
 	if err != nil || after.ID == before.ID {
 		t.Errorf("%+v became %+v, %v", before, after, err)

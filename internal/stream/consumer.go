@@ -50,6 +50,7 @@ type Consumer struct {
 
 	session context.Context // ends when the connection that Open found is lost
 	end     context.CancelFunc
+	id      string // of the stream that Open found
 
 	pull    *pull      // since Begin
 	fetches []ackPoint // what Ack can acknowledge, in ascending order
@@ -106,7 +107,9 @@ func (c *Consumer) open(ctx context.Context) (message.StreamState, error) {
 		return message.StreamState{}, err
 	}
 	c.session, c.end = session, end
-	return state(s.CachedInfo()), nil
+	now := state(s.CachedInfo())
+	c.id = now.ID
+	return now, nil
 }
 
 // Close ends the session; the durable consumer stays. Open begins a new one.
@@ -126,12 +129,16 @@ func (c *Consumer) lost(ctx context.Context, step string, err error) error {
 	return fmt.Errorf("%s: %w: %w", step, message.ErrDisconnected, err)
 }
 
-// Entry returns the entry at seq, or message.ErrNoEntry.
+// Entry returns the entry at seq, or message.ErrNoEntry. Either is what the stream
+// that Open found holds there.
 func (c *Consumer) Entry(ctx context.Context, seq uint64) (message.Entry, error) {
 	within, cancel := during(ctx, c.session)
 	defer cancel()
 	e, err := c.conn.entry(within, seq)
 	if err == nil || errors.Is(err, message.ErrNoEntry) {
+		if another := c.isSame(within); another != nil {
+			return message.Entry{}, c.lost(ctx, "look at the stream again", another)
+		}
 		return e, err
 	}
 	return e, c.lost(ctx, "read an entry", err)
@@ -156,11 +163,29 @@ func (c *Consumer) Begin(ctx context.Context, after uint64) error {
 		step := fmt.Sprintf("reset consumer %s on nats-server %s", c.cfg.Name, c.conn.nc.ConnectedServerVersion())
 		return c.lost(ctx, step, err)
 	}
+	if err := c.isSame(within); err != nil {
+		return c.lost(ctx, "look at the stream again", err)
+	}
 	pull, err := startPull(c.conn.nc, c.cfg.Name, after)
 	if err != nil {
 		return c.lost(ctx, "pull from consumer "+c.cfg.Name, err)
 	}
 	c.pull = pull
+	return nil
+}
+
+// isSame fails unless the stream is the one that Open found. One that was made anew
+// meanwhile, on the same connection, has a new consumer under the old one's name by
+// now, which would deliver from where the old stream was. If it is made anew from here
+// on, the consumer goes with the old one, and the next pull tells.
+func (c *Consumer) isSame(ctx context.Context) error {
+	s, err := c.conn.js.Stream(ctx, Name)
+	if err != nil {
+		return err
+	}
+	if now := state(s.CachedInfo()).ID; now != c.id {
+		return fmt.Errorf("%w: %s, not %s", ErrAnotherStream, now, c.id)
+	}
 	return nil
 }
 

@@ -199,3 +199,28 @@ func TestConsumer_entryThatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestBegin_noticesAStreamMadeAnewSinceOpen(t *testing.T) {
+	s := streamtest.Start(t)
+	p := s.Publisher(t, stream.PublisherConfig{})
+	c := s.Consumer(t, "writer")
+	publish(t, p, 1, 3)
+	if _, err := c.Open(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.MakeAnew(t, stream.Config{})
+	if err := c.Begin(within(t), 3); !errors.Is(err, message.ErrDisconnected) || !errors.Is(err, stream.ErrAnotherStream) {
+		t.Errorf("got %v", err)
+	}
+	begin(t, c, 0)
+	s.MakeAnew(t, stream.Config{})
+	if e, err := c.Entry(within(t), 3); !errors.Is(err, stream.ErrAnotherStream) {
+		t.Errorf("got %+v, %v", e, err)
+	}
+	if state, err := c.Open(within(t)); err != nil || state.Last != 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if err := c.Begin(within(t), 0); err != nil {
+		t.Error(err)
+	}
+}

@@ -283,9 +283,7 @@ func TestReplay_noticesAnotherStream(t *testing.T) {
 		if e.Seq != 20 {
 			return nil
 		}
-		if err := s.JetStream(t).DeleteStream(within(t), stream.Name); err != nil {
-			t.Fatal(err)
-		}
+		s.MakeAnew(t, stream.Config{})
 		publish(t, s.Publisher(t, stream.PublisherConfig{}), 1, 50)
 		return s.Restart()
 	})

@@ -87,6 +87,25 @@ func (s *Server) Publisher(t testing.TB, cfg stream.PublisherConfig) *stream.Pub
 	return p
 }
 
+// MakeAnew puts an empty stream in the place of the one that is there. Another stream
+// stays meanwhile: a server whose last one goes removes the folder of all streams a
+// moment later, maybe under the next one (nats-server, stream.go, stop).
+func (s *Server) MakeAnew(t testing.TB, cfg stream.Config) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Wait)
+	defer cancel()
+	js := s.JetStream(t)
+	if _, err := js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "STAYS", Subjects: []string{"stays"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(ctx, stream.Name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ConnectInProcess(t).Ensure(ctx, cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Consumer returns the consumer of the writer named name, over TCP.
 func (s *Server) Consumer(t testing.TB, name string) *stream.Consumer {
 	t.Helper()
