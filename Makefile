@@ -15,7 +15,7 @@ COMPOSE := $(if $(filter file,$(origin WEBHOOK_SECRET)),env -u WEBHOOK_SECRET )d
 export WEBHOOK_SECRET BASE_URL VERSION COMMIT
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check fmt fuzz bench screenshots clean health messages stats pipeline metrics quick-test db-shell up down logs restart test-compose fault-kill fault-power fault-disk fault-network fault-hostile fault-overload fault-cluster  release vulnerable bin/api bin/writer
+.PHONY: help build run test check fmt fuzz bench screenshots clean health messages stats pipeline metrics quick-test db-shell up down logs restart test-compose fault-kill fault-power fault-disk fault-network fault-hostile fault-overload fault-cluster release vulnerable bin/api bin/writer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,7 +117,7 @@ fault-network: ## writers that are cut off, slow, and back again
 fault-hostile: ## slow, lying and very many clients
 	$(FAULT) -run TestHostile $(ARGS)
 
-fault-overload: ## twice as many requests as can be taken; needs processors of its own for its last figure
+fault-overload: ## twice as many requests as can be taken, by a crowd on processors of its own
 	$(FAULT) -run TestOverload $(ARGS)
 
 fault-cluster: ## kill, stop and cut off the nodes of clusters again and again, for minutes
