@@ -84,21 +84,6 @@ func (g *Group) Then(answer func(error)) error {
 	return nil
 }
 
-// Do waits for what Then would tell. When ctx ends first it returns ctx's error; the
-// commit may happen all the same.
-func (g *Group) Do(ctx context.Context) error {
-	answered := make(chan error, 1)
-	if err := g.Then(func(err error) { answered <- err }); err != nil {
-		return err
-	}
-	select {
-	case err := <-answered:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Run commits for those who call. It returns the error of the first commit
 // that fails, or nil when ctx ends: those who wait by then get one last commit.
 func (g *Group) Run(ctx context.Context) error {

@@ -39,6 +39,21 @@ func start(t *testing.T, cfg Config) (g *Group, stop func() error) {
 	return g, stop
 }
 
+// Do waits for what Then would tell. When ctx ends first it returns ctx's error; the
+// commit may happen all the same.
+func (g *Group) Do(ctx context.Context) error {
+	answered := make(chan error, 1)
+	if err := g.Then(func(err error) { answered <- err }); err != nil {
+		return err
+	}
+	select {
+	case err := <-answered:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func TestDo_aloneCostsOneCommitAndNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s slow

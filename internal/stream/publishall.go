@@ -38,8 +38,9 @@ func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]
 	size := p.cfg.batch()
 	for first := 0; first < len(msgs); first += size {
 		end := min(first+size, len(msgs))
-		if err := p.inTurn(ctx, msgs[first:end], receipts[first:end]); err != nil {
-			p.observe(err)
+		err := p.inTurn(ctx, msgs[first:end], receipts[first:end])
+		p.observe(err)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -53,9 +54,7 @@ func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []mes
 	select {
 	case p.batches <- struct{}{}:
 		defer func() { <-p.batches }()
-		err := p.sendAll(ctx, msgs, receipts)
-		p.observe(err)
-		return err
+		return p.sendAll(ctx, msgs, receipts)
 	case <-ctx.Done():
 		if timedOut(ctx) == ErrTimeout {
 			return ErrOverloaded
