@@ -136,6 +136,17 @@ func rebuilt(t *testing.T, p *harness.Pipeline) {
 	p.StartBoth()
 }
 
+// startOnDatabaseDisk starts a pipeline whose database alone is on a small disk.
+func startOnDatabaseDisk(t *testing.T, mount fileSystem) (*smallDisk, *harness.Pipeline) {
+	t.Helper()
+	d := newSmallDisk(t, mount, databaseDiskMegabytes)
+	return d, harness.Start(t, harness.Options{
+		Dir: d.dir, WorkDir: t.TempDir(),
+		API:    map[string]string{"NATS_STORE_DIR": t.TempDir() + "/jetstream", "LOG_LEVEL": "WARNING"},
+		Writer: map[string]string{"LOG_LEVEL": "WARNING"},
+	})
+}
+
 // TestDiskFull_ofTheDatabase: while the database's disk is full the api accepts
 // as ever and answers from what there is. The writer says what is wrong, waits,
 // and catches up once there is room, without a new process.
@@ -144,12 +155,7 @@ func rebuilt(t *testing.T, p *harness.Pipeline) {
 func TestDiskFull_ofTheDatabase(t *testing.T) {
 	for name, mount := range fileSystems {
 		t.Run(name, func(t *testing.T) {
-			d := newSmallDisk(t, mount, databaseDiskMegabytes)
-			p := harness.Start(t, harness.Options{
-				Dir: d.dir, WorkDir: t.TempDir(),
-				API:    map[string]string{"NATS_STORE_DIR": t.TempDir() + "/jetstream", "LOG_LEVEL": "WARNING"},
-				Writer: map[string]string{"LOG_LEVEL": "WARNING"},
-			})
+			d, p := startOnDatabaseDisk(t, mount)
 			s := send(t, p, load.Config{Rate: 500})
 			s.more(200)
 			pid := p.Writer.PID()
@@ -190,12 +196,7 @@ func TestDiskFull_ofTheDatabase(t *testing.T) {
 func TestDiskFull_duringARebuild(t *testing.T) {
 	for name, mount := range fileSystems {
 		t.Run(name, func(t *testing.T) {
-			d := newSmallDisk(t, mount, databaseDiskMegabytes)
-			p := harness.Start(t, harness.Options{
-				Dir: d.dir, WorkDir: t.TempDir(),
-				API:    map[string]string{"NATS_STORE_DIR": t.TempDir() + "/jetstream", "LOG_LEVEL": "WARNING"},
-				Writer: map[string]string{"LOG_LEVEL": "WARNING"},
-			})
+			d, p := startOnDatabaseDisk(t, mount)
 			s := send(t, p, load.Config{Rate: 500, Payload: load.Payload{Text: 3000}})
 			s.more(2000)
 			for _, full := range []struct {
