@@ -19,8 +19,14 @@ import (
 // ErrReplaced that the store must be opened anew, ErrOtherStream that Rewind
 // must come first.
 func (s *Store) Apply(ctx context.Context, b message.Batch) (message.Applied, error) {
-	var a application
-	err := s.change(ctx, func() error {
+	a, err := s.apply(ctx, b, false)
+	return a.applied, err
+}
+
+// apply is Apply that leaves the batch's sender counts to the caller, if that is
+// to store them later.
+func (s *Store) apply(ctx context.Context, b message.Batch, sendersLater bool) (a application, err error) {
+	err = s.change(ctx, func() error {
 		cp := s.state.checkpoint
 		switch {
 		case s.state.stream == 0:
@@ -32,14 +38,17 @@ func (s *Store) Apply(ctx context.Context, b message.Batch) (message.Applied, er
 		case b.Checkpoint.Seq <= cp.Seq:
 			return nil
 		}
-		a = application{Store: s, ctx: ctx, fresh: make(map[string]*message.Record), senders: make(senderCounts)}
+		a = application{
+			Store: s, ctx: ctx, sendersLater: sendersLater,
+			fresh: make(map[string]*message.Record, len(b.Records)), senders: make(senderCounts),
+		}
 		return a.run(b, cp.Seq)
 	})
 	if err != nil {
-		return message.Applied{}, fmt.Errorf("apply batch up to %d: %w", b.Checkpoint.Seq, err)
+		return application{}, fmt.Errorf("apply batch up to %d: %w", b.Checkpoint.Seq, err)
 	}
 	s.indexer.notice()
-	return a.applied, nil
+	return a, nil
 }
 
 // application is one Apply under way.
@@ -50,7 +59,9 @@ type application struct {
 	fresh   map[string]*message.Record // records of this batch that become rows, by id
 	senders senderCounts
 	insert  inserter
-	late    []int64 // of dead letters that are applied late: streams.id of every life of their stream
+
+	sendersLater bool
+	late         []int64 // of dead letters that are applied late: streams.id of every life of their stream
 }
 
 // run applies what lies behind seq.
@@ -185,10 +196,13 @@ func (a *application) add(r *message.Record, hash uint64) error {
 	a.fresh[r.ID] = r
 	a.applied.Inserted++
 	a.senders[r.From]++
-	if r.Text != nil {
-		a.unindexedBytes += len(*r.Text)
-	}
 	k := makeKey(at, r.ID)
+	row := textRow{hit: hit{rid, k}, numbers: [2]string{r.From, r.To}}
+	if r.Text != nil {
+		row.text = *r.Text
+	}
+	a.unindexedBytes += len(row.text)
+	a.recent.add(row, a.config.search)
 	for _, run := range runsOf(&r.Message) {
 		a.ranks.add(run, k)
 	}
@@ -209,19 +223,10 @@ func (a *application) keepRaw(r *message.Record, rid int64) error {
 // settle stores what the rows of the batch have changed elsewhere. The rows are
 // in the database by now.
 func (a *application) settle() error {
-	err := a.senders.store(a.conn, func(sender string, before, after int64) error {
-		if before == 0 {
-			a.state.senders++
+	if !a.sendersLater {
+		if err := a.storeSenders(a.senders); err != nil {
+			return err
 		}
-		a.top.offer(sender, after)
-		a.ranks.grown(run{bySender, sender}, after)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if err := a.top.store(a.conn); err != nil {
-		return err
 	}
 	if err := a.segments.settle(a.conn); err != nil {
 		return err
@@ -235,4 +240,21 @@ func (a *application) settle() error {
 	a.state.outcomes.Conflicts += int64(len(a.applied.Conflicts))
 	a.state.outcomes.DeadLetters += int64(a.applied.DeadLetters)
 	return nil
+}
+
+// storeSenders moves the counters of senders, and what follows from them but the
+// rank index, which the caller settles.
+func (s *Store) storeSenders(counts senderCounts) error {
+	err := counts.store(s.conn, func(sender string, before, after int64) error {
+		if before == 0 {
+			s.state.senders++
+		}
+		s.top.offer(sender, after)
+		s.ranks.grown(run{bySender, sender}, after)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.top.store(s.conn)
 }

@@ -33,7 +33,12 @@ type Generation struct {
 	disk    *os.File // the generation's file, for syncing: closed after the store, see DESIGN.md
 	service *os.File // the writer's lock, since TakeOver
 	swapped bool
+
+	senders senderCounts // until Settle: of batches that are applied, not stored yet
 }
+
+// maxLaterSenders bounds the sender counts that wait to be stored: some 100 MB.
+const maxLaterSenders = 1 << 20
 
 // GenerationConfig is what NewGeneration needs beside a store's Config, whose
 // Path is that of the database in service.
@@ -53,7 +58,7 @@ func NewGeneration(ctx context.Context, config GenerationConfig) (*Generation, e
 	if err := makeDir(filepath.Dir(pointer)); err != nil {
 		return nil, err
 	}
-	g := &Generation{pointer: pointer}
+	g := &Generation{pointer: pointer, senders: make(senderCounts)}
 	if g.making, err = lockMakingSoon(ctx, pointer); err != nil {
 		return nil, err
 	}
@@ -79,6 +84,7 @@ func (g *Generation) begin(ctx context.Context, config GenerationConfig) (err er
 	}
 	config.Path, config.bulk = path, true
 	s := &Store{config: config.Config.withDefaults(), path: path, ranks: rankIndex{sizes: config.Config.withDefaults().sizes}}
+	s.config.search.backlog = 0 // what is indexed meanwhile need not be waited for in Settle
 	g.Store = s
 	if err := s.open(ctx); err != nil {
 		if config.From != "" && errors.Is(err, ErrNeedsRebuild) {
@@ -93,12 +99,50 @@ func (g *Generation) begin(ctx context.Context, config GenerationConfig) (err er
 // Path returns where the generation is while it is made.
 func (g *Generation) Path() string { return g.path }
 
-// Apply is a Store's, as long as there is room on the disk.
+// Apply is a Store's, as long as there is room on the disk. Until Settle a sender's
+// counter is stored now and then only: most senders come again, batch for batch.
 func (g *Generation) Apply(ctx context.Context, b message.Batch) (message.Applied, error) {
 	if err := room(filepath.Dir(g.path)); err != nil {
 		return message.Applied{}, err
 	}
-	return g.Store.Apply(ctx, b)
+	a, err := g.apply(ctx, b, g.senders != nil)
+	if err != nil || g.senders == nil {
+		return a.applied, err
+	}
+	due := false
+	for sender, rows := range a.senders {
+		g.senders[sender] += rows
+		due = due || g.senders[sender] > g.ranks.sizes.plainRows && !g.ranks.indexed(run{bySender, sender})
+	}
+	if due || len(g.senders) > maxLaterSenders {
+		err = g.settleSenders(ctx)
+	}
+	return a.applied, err
+}
+
+// settleSenders stores the counters that Apply has left for later.
+func (g *Generation) settleSenders(ctx context.Context) error {
+	if len(g.senders) == 0 {
+		return nil
+	}
+	err := g.change(ctx, func() error {
+		if err := g.storeSenders(g.senders); err != nil {
+			return err
+		}
+		return g.ranks.settle(g.conn)
+	})
+	if err == nil {
+		clear(g.senders)
+	}
+	return err
+}
+
+// Rewind is a Store's.
+func (g *Generation) Rewind(ctx context.Context, to message.Checkpoint) (removed int, err error) {
+	if err := g.settleSenders(ctx); err != nil {
+		return 0, err
+	}
+	return g.Store.Rewind(ctx, to)
 }
 
 // Has tells whether there is a row with that id.
@@ -116,12 +160,15 @@ func (g *Generation) Has(ctx context.Context, id string) (has bool, err error) {
 	return has, err
 }
 
-// Settle completes the search index and returns once the generation is on disk.
-// From then on it writes as any store does.
+// Settle completes the counters and the search index and returns once the generation
+// is on disk. From then on it writes as any store does.
 func (g *Generation) Settle(ctx context.Context) error {
-	// The indexer goes on by itself, but after an error it waits to be told. To be
-	// told keeps it waiting, too: it takes that for a new batch.
-	retry := time.NewTicker(time.Second + 10*g.config.search.quiet)
+	if err := g.settleSenders(ctx); err != nil {
+		return err
+	}
+	g.senders = nil
+	// The indexer goes on by itself, but after an error it waits to be told.
+	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
 	for {
 		mark, err := g.searchMark(ctx)

@@ -118,9 +118,15 @@ func (x *rankIndex) touch(r *runRanks) {
 // grown tells how many rows a run has, those of the batch included: from a
 // certain size on it is worth an index.
 func (x *rankIndex) grown(r run, rows int64) {
-	if _, ok := x.runs[r]; !ok && rows > x.sizes.plainRows {
+	if !x.indexed(r) && rows > x.sizes.plainRows {
 		x.start(r, rows)
 	}
+}
+
+// indexed reports whether a run is indexed.
+func (x *rankIndex) indexed(r run) bool {
+	_, ok := x.runs[r]
+	return ok
 }
 
 // start begins to index a run that has rows by now.

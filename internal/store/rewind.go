@@ -68,6 +68,7 @@ func (s *Store) removeBehind(ctx context.Context, seq uint64) (removed int, err 
 		return 0, err
 	}
 	s.state.nextRID = first
+	s.recent.restart(first)
 	if err := s.segments.rewind(s.conn, first); err != nil {
 		return 0, err
 	}

@@ -51,20 +51,32 @@ type gramPlaces struct {
 type textRow struct {
 	hit
 	numbers [2]string // sender, recipient
-	folded  string
+	text    string    // empty for NULL too, in which nothing is found
 }
 
-// buildBlock builds the block of the rows from firstRID on, before nextRID; nil
-// while they do not fill one.
-func (c *conn) buildBlock(firstRID, nextRID int64, limits searchConfig) (*searchBlock, error) {
-	rows, full, err := c.textRows(firstRID, nextRID, limits)
-	if err != nil || !full {
-		return nil, err
-	}
-	longest, total := 0, 0
+// blockRows gathers the rows of a block and folds their texts.
+type blockRows struct {
+	limits searchConfig
+	rows   []textRow
+	bytes  int
+}
+
+func (g *blockRows) add(r textRow) {
+	r.text = fold(r.text)
+	g.rows = append(g.rows, r)
+	g.bytes += len(r.text)
+}
+
+func (g *blockRows) full() bool {
+	return len(g.rows) >= g.limits.blockRows || g.bytes >= g.limits.blockBytes
+}
+
+// build builds the block of the gathered rows, the first of which may be missing
+// from firstRID on.
+func (g *blockRows) build(firstRID int64) *searchBlock {
+	rows, longest := g.rows, 0
 	for _, r := range rows {
-		longest = max(longest, len(r.folded))
-		total += len(r.folded)
+		longest = max(longest, len(r.text))
 	}
 	b := &searchBlock{firstRID: firstRID, offsetBits: bits.Len(uint(longest + 1))}
 	rows = rows[:min(len(rows), 1<<(32-b.offsetBits))] // so that places fit 32 bits
@@ -73,39 +85,35 @@ func (c *conn) buildBlock(firstRID, nextRID int64, limits searchConfig) (*search
 	slices.SortFunc(rows, func(a, b textRow) int { return cmp.Compare(a.key, b.key) })
 	b.minUS, b.maxUS = rows[0].key.us(), rows[len(rows)-1].key.us()
 
-	places := make([]uint64, 0, total) // 8 bytes for each of the text's: to grow would copy it many times
+	places := make([]uint64, 0, g.bytes) // 8 bytes for each of the text's: to grow would copy it many times
 	for i, r := range rows {
 		b.rids = binary.LittleEndian.AppendUint32(b.rids, uint32(r.rid-firstRID))
 		b.times = binary.LittleEndian.AppendUint64(b.times, uint64(r.key.us()))
-		for at := range len(r.folded) {
-			places = append(places, uint64(gramAt(r.folded, at))<<32|uint64(i<<b.offsetBits|at))
+		for at := range len(r.text) {
+			places = append(places, uint64(gramAt(r.text, at))<<32|uint64(i<<b.offsetBits|at))
 		}
 	}
 	b.grams = encodePlaces(sortByGram(places))
 	for column := range b.numbers {
 		b.numbers[column] = encodeNumbers(rows, column)
 	}
-	return b, nil
+	return b
 }
 
-// textRows reads the rows of a block; full tells whether they fill one.
-func (c *conn) textRows(firstRID, nextRID int64, limits searchConfig) (rows []textRow, full bool, err error) {
+// read gathers rows from firstRID on, before nextRID, until there are enough.
+func (g *blockRows) read(c *conn, firstRID, nextRID int64) error {
 	enough := errors.New("enough")
-	size := 0
-	err = c.query("SELECT "+textColumns+" FROM messages WHERE rid >= ? AND rid < ? ORDER BY rid",
+	err := c.query("SELECT "+textColumns+" FROM messages WHERE rid >= ? AND rid < ? ORDER BY rid",
 		func(row []driver.Value) error {
-			r := textRowOf(row)
-			rows = append(rows, r)
-			size += len(r.folded)
-			if len(rows) >= limits.blockRows || size >= limits.blockBytes {
+			if g.add(textRowOf(row)); g.full() {
 				return enough
 			}
 			return nil
 		}, firstRID, nextRID)
 	if errors.Is(err, enough) {
-		return rows, true, nil
+		return nil
 	}
-	return rows, false, err
+	return err
 }
 
 // textColumns are what textRowOf reads.
@@ -115,7 +123,7 @@ func textRowOf(row []driver.Value) textRow {
 	return textRow{
 		hit:     hit{integer(row[0]), makeKey(instant{integer(row[1]), integer(row[2])}, str(row[3]))},
 		numbers: [2]string{str(row[4]), str(row[5])},
-		folded:  fold(str(row[6])), // which finds nothing in NULL
+		text:    str(row[6]),
 	}
 }
 

@@ -118,13 +118,28 @@ func (x *indexer) quiet(ctx context.Context, mark searchMark) error {
 	return nil
 }
 
+// build builds the next block; nil while there are not rows enough.
 func (x *indexer) build(mark searchMark) (*searchBlock, error) {
-	c, err := openForReading(x.store.path, 8<<20)
-	if err != nil {
-		return nil, err
+	g := blockRows{limits: x.store.config.search, rows: make([]textRow, 0, x.store.config.search.blockRows)}
+	for _, r := range mark.recent {
+		if g.full() {
+			break
+		}
+		g.add(r)
 	}
-	b, err := c.buildBlock(mark.firstRID, mark.nextRID, x.store.config.search)
-	return b, errors.Join(err, c.close())
+	if mark.recent == nil {
+		c, err := openForReading(x.store.path, 8<<20)
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(g.read(c, mark.firstRID, mark.nextRID), c.close()); err != nil {
+			return nil, err
+		}
+	}
+	if !g.full() {
+		return nil, nil
+	}
+	return g.build(mark.firstRID), nil
 }
 
 // searchMark is where the search index ends.
@@ -133,6 +148,7 @@ type searchMark struct {
 	firstRID, nextRID int64 // rows from firstRID on, before nextRID, are not indexed
 	enough            bool  // they may fill a block
 	rewinds           int64
+	recent            []textRow // from firstRID on, before nextRID; nil when they are not at hand
 }
 
 func (s *Store) searchMark(ctx context.Context) (m searchMark, err error) {
@@ -142,6 +158,7 @@ func (s *Store) searchMark(ctx context.Context) (m searchMark, err error) {
 			return err
 		}
 		m = searchMark{block: integer(row[0]), firstRID: integer(row[1]), nextRID: s.state.nextRID, rewinds: s.state.rewinds}
+		m.recent, _ = s.recent.from(m.firstRID)
 		m.enough = m.nextRID-m.firstRID >= int64(s.config.search.blockRows) || s.unindexedBytes >= s.config.search.blockBytes
 		return nil
 	})
@@ -178,6 +195,9 @@ func (s *Store) writeBlock(ctx context.Context, b *searchBlock, mark searchMark)
 	}
 	return s.use(ctx, func() error {
 		s.unindexedBytes = 0 // not quite, but what has come meanwhile is little
+		if b != nil {
+			s.recent.forget(b.endRID)
+		}
 		s.limitWAL()
 		return nil
 	})

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -24,8 +25,8 @@ func encodeNumbers(rows []textRow, column int) (chunks []numberChunk) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return strings.Compare(rows[a].numbers[column], rows[b].numbers[column])
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(strings.Compare(rows[a].numbers[column], rows[b].numbers[column]), a-b)
 	})
 	var list []byte
 	last := 0

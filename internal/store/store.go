@@ -72,6 +72,7 @@ type Store struct {
 	top      topSenders
 
 	indexer        *indexer
+	recent         recentRows
 	unindexedBytes int // of text behind the search index, roughly
 
 	overtaken   error // ErrOvertaken, for ever
@@ -216,6 +217,7 @@ func (s *Store) load() (err error) {
 	if err := s.top.load(s.conn); err != nil {
 		return err
 	}
+	s.recent.restart(s.state.nextRID)
 	s.stale = false
 	return nil
 }

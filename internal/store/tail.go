@@ -96,7 +96,7 @@ func (t *textTail) read(s *snapshot) error {
 		func(row []driver.Value) error {
 			r := textRowOf(row)
 			t.rows = append(t.rows, tailRow{r.hit, r.numbers, len(t.text)})
-			t.text = append(append(t.text, r.folded...), tailGap)
+			t.text = append(append(t.text, fold(r.text)...), tailGap)
 			t.end = r.rid + 1
 			if n++; n%1024 == 0 {
 				return s.ctx.Err()

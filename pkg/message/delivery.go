@@ -125,7 +125,7 @@ func MarshalUnknown(u *Unknown) ([]byte, error) {
 // bytes can never be applied.
 func UnmarshalStatus(data []byte) (Status, error) {
 	var p otherPayload
-	if !utf8.Valid(data) || json.Unmarshal(data, &p) != nil || p.Version != otherVersion || p.Kind != kindStatus {
+	if decode(data, &p) != nil || p.Version != otherVersion || p.Kind != kindStatus {
 		return Status{}, fmt.Errorf("payload is not a status")
 	}
 	s := Status{MessageID: p.MessageID, Status: p.Status, TS: p.TS, Recipient: p.Recipient, Raw: p.Raw}
@@ -139,7 +139,7 @@ func UnmarshalStatus(data []byte) (Status, error) {
 func whyNotMessage(version int, data []byte) error {
 	if version == otherVersion {
 		var p otherPayload
-		switch err := json.Unmarshal(data, &p); {
+		switch err := decode(data, &p); {
 		case err != nil:
 			return fmt.Errorf("payload is not what its version says: %w", err)
 		case p.Kind == kindStatus:

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // payload is a message's bytes on the stream: JSON, so that the nats tool shows
@@ -46,16 +48,20 @@ func encode(payload any) ([]byte, error) {
 	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
 }
 
+// decode reads a payload, in a third of the time that encoding/json takes: that was
+// an eighth of what a writer does for a row. Of a repeated member the last counts, as
+// there, so that no version of the program reads an entry as another one.
+func decode(data []byte, payload any) error {
+	return jsonv2.Unmarshal(data, payload, jsontext.AllowDuplicateNames(true))
+}
+
 // Unmarshal reads a stream's payload of a message. ErrIsStatus means that it is
 // one for UnmarshalStatus. Any other error says why the bytes can never be
 // applied: not the payload of a message, a version this program does not know,
 // or an invalid message (InvalidErrors).
 func Unmarshal(data []byte) (Message, error) {
-	if !utf8.Valid(data) {
-		return Message{}, fmt.Errorf("payload is not valid UTF-8")
-	}
 	var p payload
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := decode(data, &p); err != nil {
 		return Message{}, fmt.Errorf("payload is not a message: %w", err)
 	}
 	if p.Version != payloadVersion {

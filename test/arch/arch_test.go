@@ -17,7 +17,7 @@ const module = "sluice/"
 // charters lists what each of our packages may import of ours, and which foreign
 // modules it alone knows.
 var charters = map[string]struct{ ours, foreign []string }{
-	"pkg/message":   {},
+	"pkg/message":   {foreign: []string{jsonModule}},
 	"pkg/signature": {},
 	"pkg/contract":  {ours: []string{"pkg/message"}},
 	"pkg/client":    {ours: []string{"pkg/contract", "pkg/message", "pkg/signature"}},
