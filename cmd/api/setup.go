@@ -44,11 +44,11 @@ func (in *ingestSide) ready() error {
 }
 
 // sync makes durable what the embedded server has acknowledged.
-func (in *ingestSide) sync() error {
+func (in *ingestSide) sync(callers int) error {
 	if in.barrier == nil {
 		return nil // it has synced before it acknowledged
 	}
-	return in.barrier.Sync()
+	return in.barrier.Sync(callers)
 }
 
 // setUp makes the embedded stream and what its answers wait for. It may be called

@@ -8,13 +8,15 @@
 //	            └─ Then ──────┘ the next group gathers meanwhile
 //
 // There is no timer: a caller alone costs exactly one commit and waits for
-// nothing else. The busier it gets, the larger the groups.
+// nothing else. The busier it gets, the larger the groups: a commit begins once
+// whoever could run had the chance to join it.
 package groupcommit
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -32,9 +34,9 @@ var ErrFailed = errors.New("a commit has failed")
 
 // Config of a Group.
 type Config struct {
-	// Commit makes durable what all callers of one group did before they
-	// called. It is never called twice at once, and never again after an error.
-	Commit func() error
+	// Commit makes durable what all callers of one group, so many, did before
+	// they called. It is never called twice at once, and never again after an error.
+	Commit func(callers int) error
 
 	// MaxWaiting bounds the callers that wait, in both groups together.
 	MaxWaiting int
@@ -90,6 +92,7 @@ func (g *Group) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-g.wake:
+			runtime.Gosched()
 			if err := g.commit(); err != nil {
 				return err
 			}
@@ -106,7 +109,7 @@ func (g *Group) commit() error {
 	g.mu.Unlock()
 
 	began := time.Now()
-	err := g.cfg.Commit()
+	err := g.cfg.Commit(len(r))
 	if err == nil && g.cfg.Observe != nil {
 		g.cfg.Observe(len(r), time.Since(began))
 	}
@@ -151,5 +154,5 @@ func (g *Group) stop() error {
 	if len(last) == 0 {
 		return nil
 	}
-	return g.answer(last, g.cfg.Commit())
+	return g.answer(last, g.cfg.Commit(len(last)))
 }

@@ -17,7 +17,7 @@ type slow struct {
 	err     error
 }
 
-func (s *slow) commit() error {
+func (s *slow) commit(int) error {
 	s.began.Store(time.Now().UnixNano())
 	s.commits.Add(1)
 	time.Sleep(time.Second)

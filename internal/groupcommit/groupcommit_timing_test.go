@@ -7,7 +7,7 @@ import (
 
 // BenchmarkDo is the cost of sharing commits that cost nothing.
 func BenchmarkDo(b *testing.B) {
-	g := New(Config{Commit: func() error { return nil }, MaxWaiting: 1 << 20})
+	g := New(Config{Commit: func(int) error { return nil }, MaxWaiting: 1 << 20})
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { _ = g.Run(ctx) }()

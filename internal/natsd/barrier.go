@@ -29,15 +29,20 @@ type Barrier struct {
 
 // disk is what a barrier asks of the file system; tests make it fail.
 type disk struct {
-	syncData func(*os.File) error    // a file's bytes and size
-	syncDir  func(path string) error // a folder's entries
+	syncData func(f *os.File, callers int) error // a file's bytes and size, for so many callers
+	syncDir  func(path string) error             // a folder's entries
 	syncTree func(root string) error
+	release  func() // what syncData holds; may be called again
 }
 
-var realDisk = disk{
-	syncData: syncData,
-	syncDir:  syncPath,
-	syncTree: func(root string) error { return syncTree(root, syncPath) },
+func realDisk() disk {
+	syncData, release := dataSync()
+	return disk{
+		syncData: syncData,
+		syncDir:  syncPath,
+		syncTree: func(root string) error { return syncTree(root, syncPath) },
+		release:  sync.OnceFunc(release),
+	}
 }
 
 // maxSurprises bounds how often one Sync starts over because blocks were moved
@@ -48,8 +53,9 @@ const maxSurprises = 5
 // that exists. Call it once for a stream, before the first entry is answered
 // for; Shutdown closes it.
 func (s *Server) OpenBarrier(stream string) (*Barrier, error) {
-	b := &Barrier{root: s.opts.StoreDir, dir: messagesDir(s.opts.StoreDir, stream), disk: realDisk}
+	b := &Barrier{root: s.opts.StoreDir, dir: messagesDir(s.opts.StoreDir, stream), disk: realDisk()}
 	if err := b.open(); err != nil {
+		b.disk.release()
 		return nil, err
 	}
 	s.mu.Lock()
@@ -59,12 +65,12 @@ func (s *Server) OpenBarrier(stream string) (*Barrier, error) {
 }
 
 // Sync returns nil once every entry that the server acknowledged before the call
-// is durable. It is a group commit's function.
-func (b *Barrier) Sync() error {
+// is durable. It is a group commit's function; callers is how many wait for it.
+func (b *Barrier) Sync(callers int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
-		b.err = b.sync()
+		b.err = b.sync(callers)
 	}
 	return b.err
 }
@@ -72,13 +78,13 @@ func (b *Barrier) Sync() error {
 // sync follows the stream to its tail and makes that durable. A block that has a
 // successor gets no more entries, so the old block goes first, then the folder
 // that names the new one, then the new one.
-func (b *Barrier) sync() error {
+func (b *Barrier) sync(callers int) error {
 	for surprises := 0; surprises < maxSurprises; {
 		next, err := exists(blockPath(b.dir, b.index+1))
 		if err != nil {
 			return err
 		}
-		if err := b.syncTail(); err != nil {
+		if err := b.syncTail(callers); err != nil {
 			return err
 		}
 		named, err := b.tailIsNamed()
@@ -100,11 +106,11 @@ func (b *Barrier) sync() error {
 	return fmt.Errorf("the blocks in %s do not come to rest", b.dir)
 }
 
-func (b *Barrier) syncTail() error {
+func (b *Barrier) syncTail(callers int) error {
 	if b.tail == nil {
 		return nil
 	}
-	if err := b.disk.syncData(b.tail); err != nil {
+	if err := b.disk.syncData(b.tail, callers); err != nil {
 		return fmt.Errorf("sync block %d: %w", b.index, err)
 	}
 	return nil
@@ -184,6 +190,7 @@ func (b *Barrier) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.release()
+	b.disk.release()
 	if b.err == nil {
 		b.err = errClosed
 	}

@@ -40,9 +40,10 @@ func spied(t *testing.T, blocks ...uint64) (*Barrier, *spy) {
 	t.Helper()
 	s := &spy{}
 	b := &Barrier{root: t.TempDir(), disk: disk{
-		syncData: func(f *os.File) error { return s.sync(f.Name()) },
+		syncData: func(f *os.File, _ int) error { return s.sync(f.Name()) },
 		syncDir:  s.sync,
 		syncTree: func(string) error { return s.sync("tree") },
+		release:  func() {},
 	}}
 	b.dir = filepath.Join(b.root, "msgs")
 	if err := os.Mkdir(b.dir, 0o755); err != nil {
@@ -79,7 +80,7 @@ func grow(t *testing.T, b *Barrier, index uint64) {
 // wants syncs and compares what was made durable.
 func wants(t *testing.T, b *Barrier, s *spy, want string) {
 	t.Helper()
-	if err := b.Sync(); err != nil {
+	if err := b.Sync(1); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.take(); got != want {
@@ -156,7 +157,7 @@ func TestSync_aPurgedTailIsFoundAgain(t *testing.T) {
 
 func TestSync_withoutATailNothingIsPromised(t *testing.T) {
 	b, s := spied(t)
-	if err := b.Sync(); err == nil {
+	if err := b.Sync(1); err == nil {
 		t.Errorf("synced %q and called it durable", s.take())
 	}
 }
@@ -166,12 +167,12 @@ func TestSync_theFirstErrorIsTheLast(t *testing.T) {
 		b, s := spied(t, 1)
 		grow(t, b, 2)
 		s.fail = where
-		err := b.Sync()
+		err := b.Sync(1)
 		if err == nil {
 			t.Fatalf("%s failed and nobody said so", where)
 		}
 		s.fail, s.synced = "", nil
-		if again := b.Sync(); again != err || len(s.synced) != 0 {
+		if again := b.Sync(1); again != err || len(s.synced) != 0 {
 			t.Errorf("%s: tried again: %v, synced %v", where, again, s.synced)
 		}
 	}

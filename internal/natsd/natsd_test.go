@@ -284,7 +284,7 @@ func TestRestart_comesBackWhereItWas(t *testing.T) {
 		_, err := js.Publish(ctx, "s", nil)
 		return err == nil
 	})
-	if err := b.Sync(); err != nil {
+	if err := b.Sync(2); err != nil {
 		t.Errorf("the barrier after a restart: %v", err)
 	}
 }
@@ -297,14 +297,14 @@ func TestBarrier_followsARealStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 10 { // across several blocks
+	for n := range 10 { // across several blocks
 		publish(t, js, 5, 2000)
-		if err := b.Sync(); err != nil {
+		if err := b.Sync(1 + n%2); err != nil {
 			t.Fatal(err)
 		}
 	}
 	s.Shutdown()
-	if err := b.Sync(); err == nil {
+	if err := b.Sync(2); err == nil {
 		t.Error("a barrier without a server promises")
 	}
 }
@@ -465,7 +465,7 @@ func TestRun_restartsAServerThatMetAWriteError(t *testing.T) {
 	}
 	eventually(t, "it is well again", func() bool { return s.Fit() == nil })
 	publish(t, js, 3, 4000)
-	if err := b.Sync(); err != nil {
+	if err := b.Sync(2); err != nil {
 		t.Error(err)
 	}
 }

@@ -139,7 +139,7 @@ func TestPublish_neverHangs(t *testing.T) {
 func TestPublish_afterATimeoutNobodyWaitsUntilSomebodyIsAnswered(t *testing.T) {
 	held := make(chan struct{})
 	p := streamtest.Start(t).Publisher(t, stream.PublisherConfig{
-		Timeout: 100 * time.Millisecond, Commit: group(t, func() error { <-held; return nil }),
+		Timeout: 100 * time.Millisecond, Commit: group(t, func(int) error { <-held; return nil }),
 	})
 	if _, err := p.Publish(within(t), streamtest.Entry(1)); !errors.Is(err, stream.ErrTimeout) {
 		t.Errorf("the first: %v", err)
@@ -206,7 +206,7 @@ func TestPublish_tooManyWaiting(t *testing.T) {
 func TestClose_answersWhatItLetInAndLetsNobodyElseIn(t *testing.T) {
 	held := make(chan struct{})
 	s := streamtest.Start(t)
-	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func() error { <-held; return nil })})
+	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func(int) error { <-held; return nil })})
 	answered := make(chan error, 1)
 	go func() {
 		_, err := p.Publish(within(t), streamtest.Entry(1))

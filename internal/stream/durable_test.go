@@ -16,7 +16,7 @@ import (
 )
 
 // group runs a group commit until the test ends.
-func group(t testing.TB, commit func() error) *groupcommit.Group {
+func group(t testing.TB, commit func(int) error) *groupcommit.Group {
 	t.Helper()
 	g := groupcommit.New(groupcommit.Config{
 		Commit: commit, MaxWaiting: 8192, Observe: stream.ObserveCommits(metrics.NewSet()),
@@ -47,7 +47,7 @@ func durable(t testing.TB, s *streamtest.Server) *stream.Publisher {
 func TestPublish_aDuplicateWaitsForACommitAsWell(t *testing.T) {
 	var commits atomic.Int64
 	s := streamtest.Start(t)
-	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func() error { commits.Add(1); return nil })})
+	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func(int) error { commits.Add(1); return nil })})
 	for n := int64(1); n <= 3; n++ {
 		r, err := p.Publish(within(t), streamtest.Entry(1))
 		if err != nil || r.Duplicate != (n > 1) || commits.Load() != n {
@@ -59,7 +59,7 @@ func TestPublish_aDuplicateWaitsForACommitAsWell(t *testing.T) {
 func TestPublish_afterAFailedCommitNothingIsPromised(t *testing.T) {
 	broken := errors.New("disk on fire")
 	s := streamtest.Start(t)
-	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func() error { return broken })})
+	p := s.Publisher(t, stream.PublisherConfig{Commit: group(t, func(int) error { return broken })})
 	for range 2 {
 		if r, err := p.Publish(within(t), streamtest.Entry(1)); !errors.Is(err, stream.ErrNotDurable) || !errors.Is(err, broken) {
 			t.Errorf("%+v, %v", r, err)

@@ -3,8 +3,6 @@ package stream
 import (
 	"context"
 
-	"github.com/nats-io/nats.go"
-
 	"sluice/pkg/message"
 )
 
@@ -22,10 +20,8 @@ func (cfg *PublisherConfig) batch() int { return max(1, min(maxBatch, cfg.MaxWai
 // PublisherConfig.MaxWaiting to itself: the others take turns. It may take
 // PublisherConfig.Timeout for each thousand entries.
 func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]message.Receipt, error) {
-	msgs := make([]*nats.Msg, len(entries))
 	for i := range entries {
-		var err error
-		if msgs[i], err = newMsg(entries[i]); err != nil {
+		if err := check(&entries[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -34,11 +30,11 @@ func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]
 	}
 	defer p.inFlight.Done()
 
-	receipts := make([]message.Receipt, len(msgs))
+	receipts := make([]message.Receipt, len(entries))
 	size := p.cfg.batch()
-	for first := 0; first < len(msgs); first += size {
-		end := min(first+size, len(msgs))
-		err := p.inTurn(ctx, msgs[first:end], receipts[first:end])
+	for first := 0; first < len(entries); first += size {
+		end := min(first+size, len(entries))
+		err := p.inTurn(ctx, entries[first:end], receipts[first:end])
 		p.observe(err)
 		if err != nil {
 			return nil, err
@@ -48,13 +44,13 @@ func (p *Publisher) PublishAll(ctx context.Context, entries []message.Entry) ([]
 }
 
 // inTurn publishes a batch once there is room for it.
-func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []message.Receipt) error {
+func (p *Publisher) inTurn(ctx context.Context, entries []message.Entry, receipts []message.Receipt) error {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
 	select {
 	case p.batches <- struct{}{}:
 		defer func() { <-p.batches }()
-		return p.sendAll(ctx, msgs, receipts)
+		return p.sendAll(ctx, entries, receipts)
 	case <-ctx.Done():
 		if timedOut(ctx) == ErrTimeout {
 			return ErrOverloaded
@@ -63,25 +59,25 @@ func (p *Publisher) inTurn(ctx context.Context, msgs []*nats.Msg, receipts []mes
 	}
 }
 
-// sendAll publishes msgs and waits for their answers, up to the first that is an
+// sendAll publishes entries and waits for their answers, up to the first that is an
 // error.
-func (p *Publisher) sendAll(ctx context.Context, msgs []*nats.Msg, receipts []message.Receipt) error {
-	ch := make(chan answer, len(msgs))
-	numbers := make([]uint64, 0, len(msgs))
+func (p *Publisher) sendAll(ctx context.Context, entries []message.Entry, receipts []message.Receipt) error {
+	ch := make(chan answer, len(entries))
+	numbers := make([]uint64, 0, len(entries))
 	giveUp := func() {
 		for _, number := range numbers {
 			p.unwait(number)
 		}
 	}
-	for i, msg := range msgs {
-		number, err := p.publish(msg, waiter{ch, i})
+	for i := range entries {
+		number, err := p.publish(&entries[i], waiter{ch, i})
 		numbers = append(numbers, number)
 		if err != nil {
 			giveUp()
 			return err
 		}
 	}
-	for range msgs {
+	for range entries {
 		select {
 		case a := <-ch:
 			if a.err != nil {

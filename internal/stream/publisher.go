@@ -153,37 +153,59 @@ func NewPublisher(conn *Conn, cfg PublisherConfig, set *metrics.Set, log *slog.L
 // PublisherConfig.Timeout. Each error of this package that it returns says
 // whether it came at once; all of them mean that the sender may try again.
 func (p *Publisher) Publish(ctx context.Context, e message.Entry) (message.Receipt, error) {
-	msg, err := newMsg(e)
-	if err != nil {
+	if err := check(&e); err != nil {
 		return message.Receipt{}, err
 	}
 	if err := p.begin(); err != nil {
 		return message.Receipt{}, err
 	}
 	defer p.inFlight.Done()
-	receipt, err := p.send(ctx, msg)
+	receipt, err := p.send(ctx, &e)
 	p.observe(err)
 	return receipt, err
 }
 
-// newMsg makes the server's message of an entry. Ids and sources come from our
-// own code in a form that a header and a subject can hold; anything else would
-// make two ids one, or go astray, and is refused.
-func newMsg(e message.Entry) (*nats.Msg, error) {
+// check refuses what the server's message of an entry cannot hold. Ids and sources
+// come from our own code in a form that a header and a subject can hold; anything else
+// would make two ids one, or go astray.
+func check(e *message.Entry) error {
 	if !isToken(e.Source) {
-		return nil, fmt.Errorf("source %q is not a subject's part", e.Source)
+		return fmt.Errorf("source %q is not a subject's part", e.Source)
 	}
 	if !isVisible(e.MsgID) {
-		return nil, fmt.Errorf("message id %q is not a header's value", e.MsgID)
+		return fmt.Errorf("message id %q is not a header's value", e.MsgID)
 	}
-	h := nats.Header{jetstream.MsgIDHeader: {e.MsgID}}
-	if e.RequestID != "" && isVisible(e.RequestID) {
-		h[requestIDHeader] = []string{e.RequestID}
+	return nil
+}
+
+// newMsg makes the server's message of an entry.
+func newMsg(e message.Entry) (*nats.Msg, error) {
+	if err := check(&e); err != nil {
+		return nil, err
 	}
-	if e.Trace != "" && isVisible(e.Trace) {
-		h[traceHeader] = []string{e.Trace}
+	msg := &nats.Msg{Header: nats.Header{}}
+	fill(msg, &e)
+	return msg, nil
+}
+
+// messages are used again: the connection keeps nothing of what it was given.
+var messages = sync.Pool{New: func() any { return &nats.Msg{Header: nats.Header{}} }}
+
+// fill makes msg the server's message of an entry that was checked.
+func fill(msg *nats.Msg, e *message.Entry) {
+	msg.Subject, msg.Data = subjectPrefix+e.Source, e.Data
+	msg.Header[jetstream.MsgIDHeader] = append(msg.Header[jetstream.MsgIDHeader][:0], e.MsgID)
+	setOptional(msg.Header, requestIDHeader, e.RequestID)
+	setOptional(msg.Header, traceHeader, e.Trace)
+}
+
+// setOptional leaves out what a header cannot hold.
+func setOptional(h nats.Header, name, value string) {
+	if isVisible(value) {
+		h[name] = append(h[name][:0], value)
+	} else {
+		delete(h, name)
 	}
-	return &nats.Msg{Subject: subjectPrefix + e.Source, Header: h, Data: e.Data}, nil
 }
 
 // isVisible reports whether s is visible ASCII, which a header keeps as it is.
@@ -240,11 +262,11 @@ func (p *Publisher) observe(err error) {
 	}
 }
 
-// send publishes msg and waits for its answer.
-func (p *Publisher) send(ctx context.Context, msg *nats.Msg) (message.Receipt, error) {
+// send publishes an entry that was checked and waits for its answer.
+func (p *Publisher) send(ctx context.Context, e *message.Entry) (message.Receipt, error) {
 	w := waits.Get().(*wait)
 	w.timeout.Reset(p.cfg.Timeout)
-	number, err := p.publish(msg, waiter{ch: w.ch})
+	number, err := p.publish(e, waiter{ch: w.ch})
 	if err == nil {
 		select {
 		case a := <-w.ch:
@@ -262,13 +284,16 @@ func (p *Publisher) send(ctx context.Context, msg *nats.Msg) (message.Receipt, e
 	return message.Receipt{}, err
 }
 
-// publish gives msg to the connection; w gets the answer. After an error the number
-// may wait still.
-func (p *Publisher) publish(msg *nats.Msg, w waiter) (number uint64, err error) {
+// publish gives an entry to the connection; w gets the answer. After an error the
+// number may wait still.
+func (p *Publisher) publish(e *message.Entry, w waiter) (number uint64, err error) {
 	number = p.numbers.Add(1)
 	if err := p.enter(number, w); err != nil {
 		return number, err
 	}
+	msg := messages.Get().(*nats.Msg)
+	defer messages.Put(msg)
+	fill(msg, e)
 	msg.Reply = p.inbox + strconv.FormatUint(number, 36)
 	if err := p.conn.nc.PublishMsg(msg); err != nil {
 		return number, fmt.Errorf("%w: %w", ErrAway, err)

@@ -24,7 +24,7 @@ func TestPowerCut_canFail(t *testing.T) {
 	}{
 		{"process: no sync before the answer", process, nil, (*powerChain).cutUnderLoad},
 		{"start: what was there is not synced", nil, strings.NewReplacer("b.disk.syncTree(b.root)", "error(nil)"), (*powerChain).cutUnderLoad},
-		{"roll-over: the old block is not synced", nil, strings.NewReplacer("if err := b.syncTail()", "if next {\n} else if err := b.syncTail()"), (*powerChain).cutAfterRollOver},
+		{"roll-over: the old block is not synced", nil, strings.NewReplacer("if err := b.syncTail(callers)", "if next {\n} else if err := b.syncTail(callers)"), (*powerChain).cutAfterRollOver},
 		{"roll-over: the folder is not synced", nil, strings.NewReplacer("b.disk.syncDir(b.dir)", "error(nil)"), (*powerChain).cutAfterRollOver},
 	} {
 		t.Run(c.name, func(t *testing.T) {

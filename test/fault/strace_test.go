@@ -35,9 +35,13 @@ func (c *call) writes() bool {
 	return false
 }
 
-func (c *call) syncs() bool { return c.name == "fsync" || c.name == "fdatasync" }
+// syncs tells of a call that makes a file durable; of one that only begins to, see
+// asynchronous.
+func (c *call) syncs() bool {
+	return c.name == "fsync" || c.name == "fdatasync" || c.name == "io_submit" && c.path != ""
+}
 
-const tracedCalls = "write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,sync_file_range,syncfs,sync,msync,io_uring_enter"
+const tracedCalls = "write,pwrite64,writev,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync,sync_file_range,syncfs,sync,msync,io_uring_enter,io_submit,io_getevents"
 
 // trace runs during while strace watches the process, and returns its calls in
 // the order in which they began.
@@ -116,6 +120,35 @@ var (
 	resultText = regexp.MustCompile(` = (-?\d+)[^"]*$`)
 )
 
+// An fdatasync that is submitted, and how it ended:
+//
+//	4711  io_submit(0x7f, 1, [{aio_data=0, aio_lio_opcode=IOCB_CMD_FDSYNC, aio_fildes=8</d/1.blk>}]) = 1
+//	4712  io_getevents(0x7f, 1, 1, [{data=0, obj=0x26, res=0, res2=0}], NULL) = 1
+var (
+	submitText = regexp.MustCompile(`IOCB_CMD_FDSYNC, aio_fildes=\d+<([^>]*)>`)
+	eventText  = regexp.MustCompile(` res=0,.* = 1$`)
+)
+
+// asynchronous makes of each fdatasync that was submitted, and the call that tells of
+// its end, one call: the file is durable where the latter ends. Our programs submit
+// one at a time.
+func asynchronous(calls []*call) {
+	var under *call
+	for _, c := range calls {
+		switch c.name {
+		case "io_submit":
+			if m := submitText.FindStringSubmatch(c.args); m != nil {
+				under, c.path, c.ended, c.ok = c, m[1], 0, false
+			}
+		case "io_getevents":
+			if under != nil && c.ended > 0 {
+				under.ended, under.ok = c.ended, c.ok
+				under = nil
+			}
+		}
+	}
+}
+
 func parseTrace(t *testing.T, lines *bufio.Scanner) []*call {
 	t.Helper()
 	var calls []*call
@@ -140,10 +173,14 @@ func parseTrace(t *testing.T, lines *bufio.Scanner) []*call {
 		}
 		if m := resultText.FindStringSubmatch(rest); m != nil {
 			c.ended, c.ok = n, !strings.HasPrefix(m[1], "-")
+			if c.name == "io_getevents" {
+				c.ok = eventText.MatchString(rest)
+			}
 		}
 	}
 	if err := lines.Err(); err != nil {
 		t.Fatal(err)
 	}
+	asynchronous(calls)
 	return calls
 }
