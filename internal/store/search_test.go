@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,5 +82,27 @@ func TestSearchCache_forgetsWhatWasUsedLongestAgo(t *testing.T) {
 	_, late := c.get(2, "late", 1)
 	if rows, ok := c.get(2, "b", 1); old || late || !ok || !slices.Equal(rows, []uint32{2}) {
 		t.Errorf("after rows were removed it remembers %v %v %v", old, late, rows)
+	}
+}
+
+// A term is found where a plain search finds it first, however rare its bytes are.
+func TestTextTail_index(t *testing.T) {
+	g := newGenerator(1)
+	letters := func(of string, n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = of[g.IntN(len(of))]
+		}
+		return string(b)
+	}
+	for range 2000 {
+		tail := &textTail{text: []byte(letters("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbc", g.IntN(200)))}
+		tail.count(tail.text, 1)
+		start := g.IntN(len(tail.text) + 1)
+		end := start + g.IntN(len(tail.text)-start+1)
+		term := letters("aaabcd", 1+g.IntN(4))
+		if got, want := tail.index(start, end, term), bytes.Index(tail.text[start:end], []byte(term)); got != want {
+			t.Fatalf("%q in %q from %d to %d: at %d, want %d", term, tail.text, start, end, got, want)
+		}
 	}
 }

@@ -17,7 +17,8 @@ type textTail struct {
 	rewinds    int64 // state.rewinds when it was read
 	first, end int64 // it has the rows from rid first on, before end
 	rows       []tailRow
-	text       []byte // folded texts, one after the other, with tailGap between them
+	text       []byte   // folded texts, one after the other, with tailGap between them
+	bytes      [256]int // how many of each are in text
 }
 
 // tailRow is a row of a textTail.
@@ -42,7 +43,7 @@ func (t *textTail) search(s *snapshot, rid int64, p plan) (*hits, error) {
 	for i, to := t.find(rid), t.find(s.state.nextRID); i < to; i++ {
 		if p.term != "" {
 			start := t.rows[i].start
-			at := bytes.Index(t.text[start:t.endOf(to-1)], []byte(p.term))
+			at := t.index(start, t.endOf(to-1), p.term)
 			if at < 0 {
 				break
 			}
@@ -53,6 +54,41 @@ func (t *textTail) search(s *snapshot, rid int64, p plan) (*hits, error) {
 		}
 	}
 	return hitList(found), nil
+}
+
+// index returns where a term is in part of the text, from its start, or -1. It looks
+// for the term's rarest byte: a library's search takes the first, which may be in
+// every text.
+func (t *textTail) index(start, end int, term string) int {
+	const often = 32 // one in so many bytes is too many to look at each
+	rarest := 0
+	for i := range len(term) {
+		if t.bytes[term[i]] < t.bytes[term[rarest]] {
+			rarest = i
+		}
+	}
+	text := t.text[start:end]
+	if t.bytes[term[rarest]] > len(t.text)/often {
+		return bytes.Index(text, []byte(term))
+	}
+	for at := rarest; at < len(text); at++ {
+		n := bytes.IndexByte(text[at:], term[rarest])
+		if n < 0 {
+			break
+		}
+		at += n
+		if begin := at - rarest; begin+len(term) <= len(text) && string(text[begin:begin+len(term)]) == term {
+			return begin
+		}
+	}
+	return -1
+}
+
+// count adds n for each byte of a text.
+func (t *textTail) count(text []byte, n int) {
+	for _, b := range text {
+		t.bytes[b] += n
+	}
 }
 
 // meets reports whether the row is what a plan asks for, its text aside.
@@ -79,9 +115,10 @@ func (t *textTail) endOf(row int) int {
 func (t *textTail) forget(s *snapshot, rid int64) {
 	switch drop := t.find(rid); {
 	case t.rewinds != s.state.rewinds || rid < t.first || rid > t.end:
-		t.rewinds, t.first, t.end, t.rows, t.text = s.state.rewinds, rid, rid, nil, nil
+		t.rewinds, t.first, t.end, t.rows, t.text, t.bytes = s.state.rewinds, rid, rid, nil, nil, [256]int{}
 	case drop > len(t.rows)/2: // else moving the rest costs more than it frees
 		start := t.endOf(drop - 1)
+		t.count(t.text[:start], -1)
 		t.first, t.rows, t.text = rid, slices.Clone(t.rows[drop:]), bytes.Clone(t.text[start:])
 		for i := range t.rows {
 			t.rows[i].start -= start
@@ -97,6 +134,7 @@ func (t *textTail) read(s *snapshot) error {
 			r := textRowOf(row)
 			t.rows = append(t.rows, tailRow{r.hit, r.numbers, len(t.text)})
 			t.text = append(append(t.text, fold(r.text)...), tailGap)
+			t.count(t.text[t.rows[len(t.rows)-1].start:], 1)
 			t.end = r.rid + 1
 			if n++; n%1024 == 0 {
 				return s.ctx.Err()
