@@ -108,7 +108,36 @@ func retryAnswer(done *message.Retried) contract.DeadLettersAnswer {
 	return a
 }
 
-// ask asks the running writer.
+// comeBack is how long a writer that has the database open may leave a request
+// unanswered: it may be on its way back to a stream that was restarted.
+const comeBack = 5 * time.Second
+
+// errNoWriter is returned by askRunning when no writer has the database open.
+var errNoWriter = errors.New("no writer runs")
+
+// askRunning asks the writer that has the database open.
+func askRunning[Answer any](ctx context.Context, o *operation, conn *stream.Conn, command string, req any) (Answer, error) {
+	reader := o.reader()
+	defer reader.Close()
+	for deadline := time.Now().Add(comeBack); ; {
+		a, err := ask[Answer](ctx, conn, string(o.settings.WriterName), command, req)
+		switch {
+		case !errors.Is(err, stream.ErrNobody):
+			return a, err
+		case !reader.WriterPresent():
+			return a, errNoWriter
+		case time.Now().After(deadline):
+			return a, fmt.Errorf("a writer has the database open, but none of that name answers (WRITER_NAME): %w", err)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return a, ctx.Err()
+		}
+	}
+}
+
+// ask asks the writer of a name.
 func ask[Answer any](ctx context.Context, conn *stream.Conn, name, command string, req any) (a Answer, err error) {
 	data, err := json.Marshal(req)
 	if err != nil {

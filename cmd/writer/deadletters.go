@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sluice/internal/store"
-	"sluice/internal/stream"
 	"sluice/internal/writer"
 	"sluice/pkg/contract"
 	"sluice/pkg/message"
@@ -140,11 +139,9 @@ func (o *operation) changeDeadLetters(ctx context.Context, verb string, req cont
 			return a, err
 		}
 		defer conn.Close()
-		a, err = ask[contract.DeadLettersAnswer](ctx, conn, string(o.settings.WriterName), "dead_letters."+verb, req)
-		if errors.Is(err, stream.ErrNobody) {
-			err = fmt.Errorf("a writer has the database open, but none of that name answers (WRITER_NAME): %w", err)
+		if a, err = askRunning[contract.DeadLettersAnswer](ctx, o, conn, "dead_letters."+verb, req); !errors.Is(err, errNoWriter) {
+			return a, err
 		}
-		return a, err
 	}
 
 	if _, err := reader.Status(ctx); err != nil {

@@ -105,14 +105,9 @@ func (o *operation) rebuild(ctx context.Context, from string, acceptLoss bool) (
 // handOver asks the writer of that name to close the database, if there is one.
 // TakeOver then waits for the lock, whoever has it.
 func (o *operation) handOver(ctx context.Context, conn *stream.Conn) error {
-	_, err := ask[contract.HandOverAnswer](ctx, conn, string(o.settings.WriterName), contract.CommandHandOver,
+	_, err := askRunning[contract.HandOverAnswer](ctx, o, conn, contract.CommandHandOver,
 		contract.HandOverRequest{Database: o.settings.DatabaseURL.Path()})
-	if errors.Is(err, stream.ErrNobody) {
-		reader := o.reader()
-		defer reader.Close()
-		if reader.WriterPresent() {
-			return fmt.Errorf("a writer has the database open, but none of that name answers (WRITER_NAME): %w", err)
-		}
+	if errors.Is(err, errNoWriter) {
 		return nil
 	}
 	return err

@@ -99,6 +99,20 @@ func TestRebuild_whileMessagesCome(t *testing.T) {
 	}
 }
 
+// The writer is on its way back to the stream then, and does not hear yet that it is
+// asked to hand the database over.
+func TestRebuild_rightAfterTheApiCameBack(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	mixed(t, p, 100)
+	for range 3 {
+		p.API.Kill()
+		p.API.StartReady()
+		p.MustRun("rebuild")
+	}
+	wantOneDatabase(t, p)
+}
+
 func TestRebuild_keepsWhatTheStreamHasTrimmed(t *testing.T) {
 	t.Parallel()
 	p := start(t)
