@@ -22,23 +22,24 @@ type aio struct {
 	doneFD  uint32
 }
 
-// iocb is struct iocb of linux/aio_abi.h, on little-endian machines.
+// iocb is struct iocb of linux/aio_abi.h. What has no name here stays 0.
 type iocb struct {
-	data          uint64
-	key, rwFlags  uint32
+	_             uint64 // aio_data
+	_, _          uint32 // aio_key, aio_rw_flags
 	opcode        uint16
-	priority      int16
+	_             int16 // aio_reqprio
 	fd            uint32
-	buf, bytes    uint64
-	offset        int64
-	_             uint64
+	_, _          uint64 // aio_buf, aio_nbytes
+	_             int64  // aio_offset
+	_             uint64 // aio_reserved2
 	flags, doneFD uint32
 }
 
 // ioEvent is struct io_event.
 type ioEvent struct {
-	data, obj uint64
-	res, res2 int64
+	_, _ uint64 // data, obj
+	res  int64
+	_    int64 // res2
 }
 
 // Of linux/aio_abi.h.
