@@ -35,6 +35,20 @@ func TestUnmarshal_ignoresWhatANewerApiAdds(t *testing.T) {
 	}
 }
 
+// What a sender sent is kept as it is, and need not be Unicode once it is unescaped.
+func TestUnmarshal_keepsRawThatIsNoUnicode(t *testing.T) {
+	want := valid()
+	want.Raw = []byte(`{"body":"\ud800","body":"\ud83d\ude00"}`)
+	data, err := Marshal(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Unmarshal(data)
+	if err != nil || string(got.Raw) != string(want.Raw) || !got.SameContent(&want) {
+		t.Errorf("%s: %+v, %v", data, got, err)
+	}
+}
+
 func TestUnmarshal_saysWhyAnEntryCanNeverBeApplied(t *testing.T) {
 	for data, why := range map[string]string{
 		``:                         "not a message",
