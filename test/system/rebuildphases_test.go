@@ -15,7 +15,7 @@ import (
 // before which each of them is under way.
 var phases = []struct{ name, line string }{
 	{"begin", "	base, err := generationBase(g.pointer)\n"},
-	{"load", "	return g.Store.Apply(ctx, b)\n"},
+	{"load", "	a, err := g.apply(ctx, b, g.senders != nil)\n"},
 	{"index", "	// The indexer goes on by itself, but after an error it waits to be told."},
 	{"catch up", "		return g.toDisk()\n	})\n}\n"},
 	{"hand over", "	if g.service, err = lock("},
