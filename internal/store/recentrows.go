@@ -23,12 +23,12 @@ func (t *recentRows) add(r textRow, limits searchConfig) {
 	t.bytes += len(r.text)
 }
 
-// from returns the rows from rid on, if all are there. They are shared.
-func (t *recentRows) from(rid int64) (rows []textRow, all bool) {
+// from returns the rows from rid on, nil unless all are there. They are shared.
+func (t *recentRows) from(rid int64) []textRow {
 	if rid < t.first {
-		return nil, false
+		return nil
 	}
-	return t.rows[t.find(rid):], true
+	return t.rows[t.find(rid):]
 }
 
 // forget drops the rows before rid.

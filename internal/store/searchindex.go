@@ -158,7 +158,7 @@ func (s *Store) searchMark(ctx context.Context) (m searchMark, err error) {
 			return err
 		}
 		m = searchMark{block: integer(row[0]), firstRID: integer(row[1]), nextRID: s.state.nextRID, rewinds: s.state.rewinds}
-		m.recent, _ = s.recent.from(m.firstRID)
+		m.recent = s.recent.from(m.firstRID)
 		m.enough = m.nextRID-m.firstRID >= int64(s.config.search.blockRows) || s.unindexedBytes >= s.config.search.blockBytes
 		return nil
 	})

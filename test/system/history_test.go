@@ -1,11 +1,11 @@
 package system
 
 import (
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net/url"
 	"path/filepath"
@@ -53,11 +53,8 @@ type history struct {
 
 func newHistory(t *testing.T, seed uint64) *history {
 	env := map[string]string{"DEDUP_WINDOW": "100ms"} // so that repeats come to the writers
-	for _, more := range []map[string]string{patient, whatsappEnv} {
-		for name, value := range more {
-			env[name] = value
-		}
-	}
+	maps.Copy(env, patient)
+	maps.Copy(env, whatsappEnv)
 	h := &history{Rand: rand.New(rand.NewPCG(seed, 1)), t: t, trims: seed%2 == 1}
 	h.rebuilt = harness.Start(t, harness.Options{API: env})
 	h.live = harness.New(t, harness.Options{API: env, Writer: map[string]string{"WRITER_NAME": "live", "NATS_URL": h.rebuilt.NATS}})
@@ -222,15 +219,12 @@ func (h *history) wait() (last uint64) {
 	}
 	last = s.CachedInfo().State.LastSeq
 	for _, p := range []*harness.Pipeline{h.rebuilt, h.live} {
+		db := p.Open()
 		harness.Eventually(h.t, "all entries are applied", func() bool {
 			var seq uint64
-			db, err := sql.Open("sqlite", "file:"+p.Database+"?mode=ro")
-			if err != nil {
-				h.t.Fatal(err)
-			}
-			defer db.Close()
 			return db.QueryRow("SELECT seq FROM state").Scan(&seq) == nil && seq >= last
 		})
+		db.Close()
 	}
 	return last
 }

@@ -22,26 +22,8 @@ import (
 // rows returns every message of the database, as one line each, in order of id.
 func rows(t *testing.T, p *harness.Pipeline) []string {
 	t.Helper()
-	db := p.Open()
-	defer db.Close()
-	found, err := db.Query(`SELECT quote(message_id) || quote(from_msisdn) || quote(to_msisdn) || quote(ts) || quote(text)
+	return dump(t, p, `SELECT quote(message_id) || quote(from_msisdn) || quote(to_msisdn) || quote(ts) || quote(text)
 		|| created_at || ' ' || seq || source FROM messages ORDER BY message_id`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer found.Close()
-	var all []string
-	for found.Next() {
-		var line string
-		if err := found.Scan(&line); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, line)
-	}
-	if err := found.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // wantOneDatabase fails unless the pointer, its generation and locks are all there is.
