@@ -129,19 +129,23 @@ func (c *Consumer) lost(ctx context.Context, step string, err error) error {
 	return fmt.Errorf("%s: %w: %w", step, message.ErrDisconnected, err)
 }
 
-// Entry returns the entry at seq, or message.ErrNoEntry. Either is what the stream
-// that Open found holds there.
+// Entry returns the entry at seq, message.ErrTrimmed or message.ErrNoEntry. Any of
+// them is what the stream that Open found says now: it may have been trimmed since.
 func (c *Consumer) Entry(ctx context.Context, seq uint64) (message.Entry, error) {
 	within, cancel := during(ctx, c.session)
 	defer cancel()
 	e, err := c.conn.entry(within, seq)
-	if err == nil || errors.Is(err, message.ErrNoEntry) {
-		if another := c.isSame(within); another != nil {
-			return message.Entry{}, c.lost(ctx, "look at the stream again", another)
-		}
-		return e, err
+	if err != nil && !errors.Is(err, message.ErrNoEntry) {
+		return e, c.lost(ctx, "read an entry", err)
 	}
-	return e, c.lost(ctx, "read an entry", err)
+	now, another := c.again(within)
+	switch {
+	case another != nil:
+		return message.Entry{}, c.lost(ctx, "look at the stream again", another)
+	case err != nil && seq < now.First:
+		return e, message.ErrTrimmed
+	}
+	return e, err
 }
 
 // Begin makes the durable consumer deliver from the first entry behind after,
@@ -163,7 +167,7 @@ func (c *Consumer) Begin(ctx context.Context, after uint64) error {
 		step := fmt.Sprintf("reset consumer %s on nats-server %s", c.cfg.Name, c.conn.nc.ConnectedServerVersion())
 		return c.lost(ctx, step, err)
 	}
-	if err := c.isSame(within); err != nil {
+	if _, err := c.again(within); err != nil {
 		return c.lost(ctx, "look at the stream again", err)
 	}
 	pull, err := startPull(c.conn.nc, c.cfg.Name, after)
@@ -174,19 +178,21 @@ func (c *Consumer) Begin(ctx context.Context, after uint64) error {
 	return nil
 }
 
-// isSame fails unless the stream is the one that Open found. One that was made anew
-// meanwhile, on the same connection, has a new consumer under the old one's name by
-// now, which would deliver from where the old stream was. If it is made anew from here
-// on, the consumer goes with the old one, and the next pull tells.
-func (c *Consumer) isSame(ctx context.Context) error {
+// again returns the state of the stream that Open found. It fails if another is in
+// its place: one that was made anew meanwhile, on the same connection, has a new
+// consumer under the old one's name by now, which would deliver from where the old
+// stream was. If it is made anew from here on, the consumer goes with the old one, and
+// the next pull tells.
+func (c *Consumer) again(ctx context.Context) (message.StreamState, error) {
 	s, err := c.conn.js.Stream(ctx, Name)
 	if err != nil {
-		return err
+		return message.StreamState{}, err
 	}
-	if now := state(s.CachedInfo()).ID; now != c.id {
-		return fmt.Errorf("%w: %s, not %s", ErrAnotherStream, now, c.id)
+	now := state(s.CachedInfo())
+	if now.ID != c.id {
+		return now, fmt.Errorf("%w: %s, not %s", ErrAnotherStream, now.ID, c.id)
 	}
-	return nil
+	return now, nil
 }
 
 // ensure makes the durable consumer, or updates one that is not as it should be.

@@ -193,10 +193,29 @@ func TestConsumer_entryThatIsNotThere(t *testing.T) {
 	publish(t, s.Publisher(t, stream.PublisherConfig{}), 1, 2)
 	c := s.Consumer(t, "writer")
 	begin(t, c, 0)
-	for _, seq := range []uint64{0, 3, 1 << 40} {
-		if _, err := c.Entry(within(t), seq); !errors.Is(err, message.ErrNoEntry) {
+	for _, seq := range []uint64{3, 1 << 40} {
+		if _, err := c.Entry(within(t), seq); !errors.Is(err, message.ErrNoEntry) || errors.Is(err, message.ErrTrimmed) {
 			t.Errorf("%d: %v", seq, err)
 		}
+	}
+}
+
+func TestConsumer_entryThatWasTrimmedSinceOpen(t *testing.T) {
+	s := streamtest.Start(t)
+	publish(t, s.Publisher(t, stream.PublisherConfig{}), 1, 5)
+	c := s.Consumer(t, "writer")
+	begin(t, c, 3)
+	if e, err := c.Entry(within(t), 3); err != nil || e.Seq != 3 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	trim(t, trimmer(t, s, 0, nil))
+	for _, seq := range []uint64{0, 1, 3} {
+		if _, err := c.Entry(within(t), seq); !errors.Is(err, message.ErrTrimmed) || !errors.Is(err, message.ErrNoEntry) {
+			t.Errorf("%d: %v", seq, err)
+		}
+	}
+	if e, err := c.Entry(within(t), 4); err != nil || e.Seq != 4 {
+		t.Errorf("%+v, %v", e, err)
 	}
 }
 

@@ -59,7 +59,7 @@ func (w *Writer) changeStream(ctx context.Context, cp message.Checkpoint, state 
 func (w *Writer) proveEntry(ctx context.Context, status *message.StoreStatus, state message.StreamState) error {
 	cp := status.Checkpoint
 	if cp.Seq <= state.Last {
-		same, err := w.holds(ctx, state, cp, status.AppliedAt)
+		same, err := w.holds(ctx, cp, status.AppliedAt)
 		if err != nil || same {
 			return err
 		}
@@ -88,12 +88,11 @@ func (w *Writer) proveEntry(ctx context.Context, status *message.StoreStatus, st
 // that its first try had. What was trimmed contradicts nothing; what is missing
 // behind that the stream has lost: after some damage the server keeps counting
 // from where it was.
-func (w *Writer) holds(ctx context.Context, state message.StreamState, cp message.Checkpoint, at time.Time) (bool, error) {
-	if cp.Seq < state.First {
-		return true, nil
-	}
+func (w *Writer) holds(ctx context.Context, cp message.Checkpoint, at time.Time) (bool, error) {
 	e, err := w.source.Entry(ctx, cp.Seq)
 	switch {
+	case errors.Is(err, message.ErrTrimmed):
+		return true, nil
 	case errors.Is(err, message.ErrNoEntry):
 		return false, nil
 	case err != nil:
@@ -117,7 +116,7 @@ func (w *Writer) lastCommon(ctx context.Context, state message.StreamState, seq 
 			lo = mid
 			continue
 		}
-		same, err := w.holds(ctx, state, cp, at)
+		same, err := w.holds(ctx, cp, at)
 		switch {
 		case err != nil:
 			return common, err

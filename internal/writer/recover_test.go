@@ -167,6 +167,37 @@ func TestRecovery_trimmedUpToTheCheckpoint(t *testing.T) {
 	})
 }
 
+// What is trimmed while the writer looks at its checkpoint is not lost: nothing is
+// given back, and no record or dead letter is removed.
+func TestRecovery_trimmedWhileTheCheckpointIsProved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.stream.accept("a", "old")
+		w.stream.append(message.Entry{MsgID: "broken"})
+		w.stream.accept("b", "old")
+		w.start()
+		w.settle()
+		w.stop()
+		w.stream.accept("c", "new")
+		w.stream.fails = func(call string) bool {
+			if call == "entry" {
+				w.stream.first = 4
+			}
+			return false
+		}
+		w.start()
+		defer w.stop()
+		w.settle()
+		w.wantRows("1:a=old", "3:b=old", "4:c=new")
+		if got := len(w.store.data.letters); got != 1 {
+			t.Errorf("%d dead letters", got)
+		}
+		if got := w.metric("sluice_writer_rewinds_total"); got != "0" {
+			t.Errorf("%s rewinds\n%s", got, w.log.String())
+		}
+	})
+}
+
 func TestRecovery_trimmedBeyondTheCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := applied(t, "a", "b")

@@ -15,7 +15,8 @@ type Source interface {
 	// tells its state. It fails only when ctx ends.
 	Open(ctx context.Context) (message.StreamState, error)
 
-	// Entry returns the entry at seq, or message.ErrNoEntry.
+	// Entry returns the entry at seq, message.ErrTrimmed or message.ErrNoEntry:
+	// what is true now, for the stream may have been trimmed since Open.
 	Entry(ctx context.Context, seq uint64) (message.Entry, error)
 
 	// Begin makes the durable consumer deliver from the first entry behind

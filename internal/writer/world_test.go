@@ -283,7 +283,10 @@ func (s *fakeStream) Entry(_ context.Context, seq uint64) (message.Entry, error)
 	if err := s.broken("entry"); err != nil {
 		return message.Entry{}, err
 	}
-	if seq < s.first || seq == 0 || seq > uint64(len(s.entries)) || s.entries[seq-1].MsgID == "" {
+	if seq < max(s.first, 1) {
+		return message.Entry{}, message.ErrTrimmed
+	}
+	if seq > uint64(len(s.entries)) || s.entries[seq-1].MsgID == "" {
 		return message.Entry{}, message.ErrNoEntry
 	}
 	return s.entries[seq-1], nil

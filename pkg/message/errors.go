@@ -2,6 +2,7 @@ package message
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -23,6 +24,10 @@ var ErrDisconnected = errors.New("the stream is away")
 // ErrNoEntry is returned when the stream holds nothing at the sequence asked
 // for: trimmed, never reached, or lost. Asking again does not help.
 var ErrNoEntry = errors.New("no entry at that sequence")
+
+// ErrTrimmed is the ErrNoEntry of a sequence before the stream's first: whatever
+// was there has been trimmed.
+var ErrTrimmed = fmt.Errorf("%w: the stream begins behind it", ErrNoEntry)
 
 // ErrRefused is returned by a store for a batch that holds an entry which it
 // can never take, by that entry's own fault: too big, or against a rule of the
