@@ -44,7 +44,6 @@ var kinds = []struct {
 	{errNoHandshake, failure{403, contract.CodeForbidden, ""}},
 	{errCrossSite, failure{403, contract.CodeForbidden, ""}},
 	{errTooLarge, failure{413, contract.CodeTooLarge, ""}},
-	{ingest.ErrUnavailable, failure{503, contract.CodeUnavailable, ""}},
 	{errNeedsToken, failure{403, contract.CodeForbidden, ""}},
 	{errWriterRefuse, failure{409, contract.CodeNotDone, ""}},
 	{ErrNoWriter, failure{503, contract.CodeWriterUnavailable, ""}},
@@ -65,11 +64,14 @@ var kinds = []struct {
 // failureOf returns how an error is told. What nobody expected is a bug of ours
 // and tells nothing.
 func failureOf(err error) failure {
+	if unavailable, ok := errors.AsType[*ingest.UnavailableError](err); ok { // first: there may be thousands a second
+		return failure{503, contract.CodeUnavailable, unavailable.Reason}
+	}
 	for i := range kinds {
 		if errors.Is(err, kinds[i].err) {
 			f := kinds[i].failure
 			if f.detail == "" {
-				f.detail = textFor(err)
+				f.detail = err.Error()
 			}
 			return f
 		}
@@ -84,14 +86,6 @@ func failureOf(err error) failure {
 		return failure{422, contract.CodeInvalid, "the request is not valid"}
 	}
 	return failure{500, contract.CodeInternal, "internal server error"}
-}
-
-// textFor returns what a caller may read of an error.
-func textFor(err error) string {
-	if unavailable, ok := errors.AsType[*ingest.UnavailableError](err); ok {
-		return unavailable.Reason
-	}
-	return err.Error()
 }
 
 // renderError is Fiber's error handler.
@@ -118,7 +112,8 @@ func (s *Server) answerError(c *fasthttp.RequestCtx, x *exchange, err error) {
 	c.Response.Header.Set(fasthttp.HeaderVary, fasthttp.HeaderAccept)
 
 	var fields []contract.FieldError
-	if invalid, ok := errors.AsType[message.InvalidErrors](err); ok {
+	if f.code == contract.CodeInvalid {
+		invalid, _ := errors.AsType[message.InvalidErrors](err)
 		fields = fieldErrors(x, invalid)
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,43 +22,62 @@ const (
 	maxRejectionHeaders = 40
 	maxRejectionText    = 256 // bytes of a name, a value, an id
 	maxRejectionReason  = 1024
+
+	// busyInterval is between two that are kept of those that are told to come again:
+	// they are no fault of their senders, come by the thousand and are all alike.
+	busyInterval = time.Second
 )
 
 // rejections keeps the latest refused deliveries.
 type rejections struct {
 	mu    sync.Mutex
 	ring  [maxRejections]contract.Rejection
-	total uint64
+	kept  uint64
+	total atomic.Uint64
+	busy  atomic.Int64 // when one that is told to come again was kept, in Unix nanoseconds
 }
 
-func (r *rejections) add(one contract.Rejection) {
+// count counts a refusal and reports whether it is one to keep.
+func (r *rejections) count(status int, now time.Time) bool {
+	r.total.Add(1)
+	if status != http.StatusServiceUnavailable {
+		return true
+	}
+	last, at := r.busy.Load(), now.UnixNano()
+	return at-last >= int64(busyInterval) && r.busy.CompareAndSwap(last, at)
+}
+
+func (r *rejections) keep(one contract.Rejection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ring[r.total%maxRejections] = one
-	r.total++
+	r.ring[r.kept%maxRejections] = one
+	r.kept++
 }
 
 // list returns the newest first.
 func (r *rejections) list() contract.Rejections {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := min(r.total, maxRejections)
-	all := contract.Rejections{Data: make([]contract.Rejection, 0, n), Total: r.total}
+	n := min(r.kept, maxRejections)
+	all := contract.Rejections{Data: make([]contract.Rejection, 0, n), Total: r.total.Load()}
 	for i := range n {
-		all.Data = append(all.Data, r.ring[(r.total-1-i)%maxRejections])
+		all.Data = append(all.Data, r.ring[(r.kept-1-i)%maxRejections])
 	}
 	return all
 }
 
-// reject keeps what is known of a delivery that is refused with err.
+// reject counts a delivery that is refused with err, and keeps what is known of it.
 func (s *Server) reject(c *fasthttp.RequestCtx, x *exchange, src source.Source, err error) {
-	f := failureOf(err)
+	f, now := failureOf(err), time.Now()
+	if !s.rejections.count(f.status, now) {
+		return
+	}
 	reason := f.detail
 	if f.status == http.StatusUnprocessableEntity || f.status == http.StatusUnauthorized {
 		reason = err.Error() // which tells an operator more than a stranger
 	}
-	s.rejections.add(contract.Rejection{
-		At:        contract.Instant(time.Now()),
+	s.rejections.keep(contract.Rejection{
+		At:        contract.Instant(now),
 		Status:    f.status,
 		Code:      f.code,
 		Reason:    cut(reason, maxRejectionReason),

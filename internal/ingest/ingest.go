@@ -124,7 +124,7 @@ func (a *Acceptor) letIn(ctx context.Context, d *Delivery) (done func(), err err
 		return a.turns.take(ctx)
 	}
 	if !a.line.join(&d.place) {
-		return nil, &UnavailableError{Reason: errTooLong.Error(), Err: errTooLong}
+		return nil, errBusy
 	}
 	return d.place.leave, nil
 }

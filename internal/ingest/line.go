@@ -16,8 +16,12 @@ const (
 	longestWait = 500 * time.Millisecond
 )
 
-// errTooLong is why a delivery was not let in.
-var errTooLong = errors.New("too many deliveries wait, for too long")
+// errTooLong is why a delivery was not let in, and errBusy what its sender hears: in
+// an overload thousands of times a second.
+var (
+	errTooLong = errors.New("too many deliveries wait, for too long")
+	errBusy    = &UnavailableError{Reason: errTooLong.Error(), Err: errTooLong}
+)
 
 // line is the small deliveries that are not answered yet, in the order in which they
 // came. Whoever comes while the first of many has waited for too long would wait as
