@@ -174,6 +174,9 @@ func (r *run) proveSnapshot(ctx context.Context, status *message.StoreStatus) er
 		return nil
 	})
 	if err == nil && !same {
+		if r.state, err = r.State(ctx); err != nil || cp.Seq < r.state.First { // trimmed meanwhile
+			return err
+		}
 		err = fmt.Errorf("the snapshot ends at sequence %d with an entry that this stream does not have there: put it in place and start the writer instead", cp.Seq)
 	}
 	return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,34 @@ func TestRebuilt_equalsTheLiveDatabase(t *testing.T) {
 			h.compare()
 		})
 	}
+}
+
+// A snapshot's last entry may be trimmed between two questions about the stream. That
+// is nothing against the snapshot.
+func TestRebuilt_fromASnapshotWhoseLastEntryIsTrimmedMeanwhile(t *testing.T) {
+	h := newHistory(t, 3)
+	h.snapshot()
+	last := h.state().Last
+	for range 10 {
+		h.publish(h.burst())
+	}
+	h.wait()
+	h.afterState = sync.OnceFunc(func() {
+		for deadline := time.Now().Add(time.Minute); h.state().First <= last; time.Sleep(time.Millisecond) {
+			if h.trim(); time.Now().After(deadline) { // its writers acknowledge in a moment
+				t.Fatal("it is not trimmed")
+			}
+		}
+	})
+	config := GenerationConfig{Config: tiny(h.rebuilt.path), From: h.snapshots[0], Progress: func(int64, int64) {}}
+	if err := h.run(config, func(ctx context.Context) error {
+		_, err := h.rebuilt.writer.HandOver(ctx)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	h.wait()
+	h.compare()
 }
 
 // follower is a writer between the stream and a database.
@@ -109,10 +138,12 @@ type history struct {
 	madeAnew      bool // the stream, once
 	mayMakeAnew   bool
 	mayTrim       bool
+
+	afterState func() // is called when a rebuild has asked for the stream's state
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
-	h := &history{generator: newGenerator(seed), t: t, server: streamtest.Start(t), mayMakeAnew: seed%3 == 1, mayTrim: seed%3 == 0}
+	h := &history{generator: newGenerator(seed), t: t, server: streamtest.Start(t), mayMakeAnew: seed%3 == 1, mayTrim: seed%3 == 0, afterState: func() {}}
 	h.conn = h.server.ConnectInProcess(t)
 	h.publisher = h.server.Publisher(t, stream.PublisherConfig{})
 	for _, f := range []struct {
@@ -308,6 +339,7 @@ func (h *history) run(config GenerationConfig, handOver func(context.Context) er
 		Stream: stream.NewReplayer(h.conn),
 		State: func(ctx context.Context) (message.StreamState, error) {
 			status, err := h.conn.Status(ctx)
+			h.afterState()
 			return status.StreamState, err
 		},
 		Old: h.rebuilt.reader, New: made, HandOver: handOver,
