@@ -60,9 +60,11 @@ func TestSnapshot_whileMessagesCome(t *testing.T) {
 	if last := said[len(said)-1]; last["verified"] != true || last["messages"].(float64) < 301 {
 		t.Errorf("it says %v", last)
 	}
-	if res := <-done; res.OK() != 3000 {
+	res := <-done
+	if res.OK() != 3000 {
 		t.Errorf("during the copy: %v", res)
 	}
+	p.WaitApplied(res.LastSeq)
 	if r := p.Run("snapshot", file); r.Code != 1 || !strings.Contains(r.Stderr, "exists already") {
 		t.Errorf("over an existing file: %+v", r)
 	}
