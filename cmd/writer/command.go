@@ -128,13 +128,18 @@ func (o *operation) connect(ctx context.Context, as string) (*stream.Conn, messa
 
 // statusSoon returns the stream's status, for which it waits reachTimeout.
 func statusSoon(ctx context.Context, conn *stream.Conn) (message.StreamStatus, error) {
-	for deadline := time.Now().Add(reachTimeout); ; {
-		status, err := conn.Status(ctx)
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	for {
+		err := conn.Wait(ctx) // which knows why there is no connection
 		if err == nil {
-			return status, nil
+			var status message.StreamStatus
+			if status, err = conn.Status(ctx); err == nil {
+				return status, nil
+			}
 		}
-		if ctx.Err() != nil || time.Now().After(deadline) {
-			return status, fmt.Errorf("the stream cannot be reached (NATS_URL): %w", err)
+		if ctx.Err() != nil {
+			return message.StreamStatus{}, fmt.Errorf("the stream cannot be reached (NATS_URL, NATS_TOKEN): %w", err)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
