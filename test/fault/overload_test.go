@@ -74,8 +74,9 @@ func TestOverload(t *testing.T) {
 }
 
 // floor is what is left of the best rate at least. To refuse a request, it is read and
-// answered, which takes 0.3 of what it takes to accept and apply it; so the processors
-// that could accept C a second accept C(1-2*0.3)/(1-0.3), 0.57 of it, when 2C come.
+// answered, which over so many connections takes a third of what it takes to accept and
+// apply it; so the processors that could accept C a second accept C(1-2/3)/(1-1/3), half
+// of it, when 2C come.
 const floor = 0.4
 
 // apart has start start programs on one half of the processors, and leaves the other
