@@ -173,13 +173,18 @@ func (r *run) proveSnapshot(ctx context.Context, status *message.StoreStatus) er
 		same = e.MsgID == cp.MsgID && (status.AppliedAt.IsZero() || e.AcceptedAt.Equal(status.AppliedAt))
 		return nil
 	})
-	if err == nil && !same {
-		if r.state, err = r.State(ctx); err != nil || cp.Seq < r.state.First { // trimmed meanwhile
-			return err
-		}
-		err = fmt.Errorf("the snapshot ends at sequence %d with an entry that this stream does not have there: put it in place and start the writer instead", cp.Seq)
+	if err != nil || same {
+		return err
 	}
-	return err
+	now, err := r.State(ctx)
+	if err != nil {
+		return err
+	}
+	if now.ID == r.state.ID && cp.Seq < now.First { // trimmed meanwhile
+		r.state = now
+		return nil
+	}
+	return fmt.Errorf("the snapshot ends at sequence %d with an entry that this stream does not have there: put it in place and start the writer instead", cp.Seq)
 }
 
 // catchUp replays until the generation is near the database in service. The

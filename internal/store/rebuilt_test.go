@@ -59,10 +59,7 @@ func TestRebuilt_fromASnapshotWhoseLastEntryIsTrimmedMeanwhile(t *testing.T) {
 		}
 	})
 	config := GenerationConfig{Config: tiny(h.rebuilt.path), From: h.snapshots[0], Progress: func(int64, int64) {}}
-	if err := h.run(config, func(ctx context.Context) error {
-		_, err := h.rebuilt.writer.HandOver(ctx)
-		return err
-	}); err != nil {
+	if err := h.run(config, h.rebuilt.handOver); err != nil {
 		t.Fatal(err)
 	}
 	h.wait()
@@ -122,6 +119,12 @@ func (f *follower) open(ctx context.Context) (writer.Store, error) {
 func (f *follower) restart() {
 	f.stop()
 	f.start()
+}
+
+// handOver has the writer that runs by then close its database.
+func (f *follower) handOver(ctx context.Context) error {
+	_, err := f.writer.HandOver(ctx)
+	return err
 }
 
 // history is a stream with random traffic and two writers that follow it.
@@ -298,10 +301,7 @@ func (h *history) rebuild() {
 	if len(h.snapshots) > 0 && h.IntN(2) == 0 {
 		config.From = h.snapshots[h.IntN(len(h.snapshots))]
 	}
-	handOver := func(ctx context.Context) error {
-		_, err := f.writer.HandOver(ctx)
-		return err
-	}
+	handOver := f.handOver
 	if stopped := h.IntN(3) == 0; stopped {
 		f.stop()
 		handOver = h.nobody
