@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"sluice/internal/rebuild"
@@ -54,8 +55,17 @@ type rebuildLine struct {
 	Seconds  float64 `json:"seconds"`
 }
 
+// rebuildGCPercent is the collector's for a rebuild, unless GOGC says another: a tenth
+// faster than with 100, for some 100 MiB.
+const rebuildGCPercent = 300
+
 func (o *operation) rebuild(ctx context.Context, from string, acceptLoss bool) (err error) {
 	began := time.Now()
+	usual := debug.SetGCPercent(rebuildGCPercent)
+	defer debug.SetGCPercent(usual)
+	if usual != 100 { // Go's own default
+		debug.SetGCPercent(usual)
+	}
 	conn, _, err := o.connect(ctx, "rebuild")
 	if err != nil {
 		return err

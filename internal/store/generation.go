@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,8 +41,13 @@ type Generation struct {
 // maxLaterSenders bounds the sender counts that wait to be stored: some 100 MB.
 const maxLaterSenders = 1 << 20
 
+// bulkCacheBytes is a generation's default page cache: it holds what batches change
+// again and again, and nobody else reads. With a writer's cache of 256 MiB a rebuild
+// is no quicker.
+const bulkCacheBytes = 64 << 20
+
 // GenerationConfig is what NewGeneration needs beside a store's Config, whose
-// Path is that of the database in service.
+// Path is that of the database in service and whose CacheBytes are 64 MiB by default.
 type GenerationConfig struct {
 	Config
 	From     string // a snapshot to begin with, "" for an empty database
@@ -83,8 +89,10 @@ func (g *Generation) begin(ctx context.Context, config GenerationConfig) (err er
 		}
 	}
 	config.Path, config.bulk = path, true
-	s := &Store{config: config.Config.withDefaults(), path: path, ranks: rankIndex{sizes: config.Config.withDefaults().sizes}}
-	s.config.search.backlog = 0 // what is indexed meanwhile need not be waited for in Settle
+	config.CacheBytes = cmp.Or(config.CacheBytes, bulkCacheBytes)
+	config.Config = config.withDefaults()
+	config.search = config.search.hasty() // what is indexed meanwhile need not be waited for in Settle
+	s := &Store{config: config.Config, path: path, ranks: rankIndex{sizes: config.sizes}}
 	g.Store = s
 	if err := s.open(ctx); err != nil {
 		if config.From != "" && errors.Is(err, ErrNeedsRebuild) {

@@ -17,7 +17,7 @@ func tiny(path string) Config {
 		Path:        path,
 		segmentBits: 5,
 		sizes:       rankSizes{bucketRows: 8, groupBuckets: 4, plainRows: 12},
-		search:      searchConfig{blockRows: 40, blockBytes: 500, quiet: time.Microsecond, backlog: 100},
+		search:      searchConfig{blockRows: 40, blockBytes: 500, quiet: time.Microsecond, backlog: 100, stepsAtOnce: 1},
 	}
 }
 

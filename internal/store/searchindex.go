@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -15,10 +16,20 @@ type searchConfig struct {
 	blockBytes int           // of folded text, from which on a block is closed with fewer rows
 	quiet      time.Duration // how long no batch must have come before a block is indexed: a burst has the machine to itself
 	backlog    int64         // how many rows may wait before that is ignored: searching them one by one would take too long
+
+	stepsAtOnce int // of writing a block, before a batch has its turn
+}
+
+// hasty has a block built as soon as there are rows for it and written at once: to
+// wait for its turns behind the batches of a bulk load, it would fall so far behind
+// that its rows are no longer at hand.
+func (c searchConfig) hasty() searchConfig {
+	c.backlog, c.stepsAtOnce = 0, math.MaxInt
+	return c
 }
 
 var defaultSearchConfig = searchConfig{
-	blockRows: 1 << 16, blockBytes: 16 << 20, quiet: 50 * time.Millisecond, backlog: 1 << 18,
+	blockRows: 1 << 16, blockBytes: 16 << 20, quiet: 50 * time.Millisecond, backlog: 1 << 18, stepsAtOnce: 1,
 }
 
 // gramsPerTransaction bounds how long a batch waits for the index.
@@ -165,7 +176,8 @@ func (s *Store) searchMark(ctx context.Context) (m searchMark, err error) {
 	return m, err
 }
 
-// writeBlock stores a block in several small transactions. The last one makes it
+// writeBlock stores a block in several small transactions, between which batches
+// have their turns, or in one where nobody waits for those. The last one makes it
 // seen. There may be none to store.
 func (s *Store) writeBlock(ctx context.Context, b *searchBlock, mark searchMark) error {
 	var steps []func() error
@@ -182,12 +194,19 @@ func (s *Store) writeBlock(ctx context.Context, b *searchBlock, mark searchMark)
 		}
 		steps = append(steps, func() error { return s.writeBlockRow(mark.block, b) })
 	}
-	for _, step := range steps {
+	for turn := range slices.Chunk(steps, s.config.search.stepsAtOnce) {
 		err := s.use(ctx, func() error {
 			if s.state.rewinds != mark.rewinds {
 				return errRewound
 			}
-			return s.transaction(step)
+			return s.transaction(func() error {
+				for _, step := range turn {
+					if err := step(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		})
 		if err != nil {
 			return fmt.Errorf("search block %d: %w", mark.block, err)
