@@ -36,6 +36,9 @@ const stopTimeout = 20 * time.Second
 // It stops from the outside in: not ready, after STOP_DELAY no new requests, what
 // was accepted is answered, then the stream is closed.
 func runServices(ctx context.Context, s *settings, environ map[string]string, log *slog.Logger) error {
+	if environ["GOGC"] == "" {
+		keepHeapFloor(100) // Go's own default
+	}
 	set := metrics.NewSet()
 	ln, err := net.Listen("tcp", string(s.HTTPAddr))
 	if err != nil {
