@@ -17,12 +17,41 @@ import (
 const clockTicks = 100
 
 // describeMachine tells what the figures were measured on: processors, memory,
-// how busy others keep them, and how long the disk of dir takes to sync a page.
-func describeMachine(t testing.TB, dir string) string {
+// how busy others keep them, how much of them the host has given to others since
+// before, and how long the disk of dir takes to sync a page.
+func describeMachine(t testing.TB, dir string, before ticks) string {
 	t.Helper()
-	return fmt.Sprintf("%d processors (%s), %s, load %s before and by this, sync of 4 KiB %v, %s %s/%s",
-		runtime.NumCPU(), field("/proc/cpuinfo", "model name"), memory(), loadAverage(), syncTime(t, dir).Round(10*time.Microsecond),
-		runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf("%d processors (%s), %s, load %s before and by this, %.1f %% of the processors stolen by the host, sync of 4 KiB %v, %s %s/%s",
+		runtime.NumCPU(), field("/proc/cpuinfo", "model name"), memory(), loadAverage(), processorTicks().stolenSince(before),
+		syncTime(t, dir).Round(10*time.Microsecond), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// ticks is what /proc/stat says of all processors together; zero off Linux.
+type ticks struct{ stolen, wanted uint64 }
+
+// processorTicks reads them: user, nice, system, idle, iowait, irq, softirq, steal.
+// Idle processors are wanted by nobody.
+func processorTicks() (n ticks) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return n
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	for i, f := range strings.Fields(line) {
+		v, _ := strconv.ParseUint(f, 10, 64)
+		switch i {
+		case 1, 2, 3, 6, 7:
+			n.wanted += v
+		case 8:
+			n.wanted, n.stolen = n.wanted+v, v
+		}
+	}
+	return n
+}
+
+// stolenSince returns the percentage of the wanted ticks that were stolen.
+func (n ticks) stolenSince(before ticks) float64 {
+	return 100 * float64(n.stolen-before.stolen) / float64(max(1, n.wanted-before.wanted))
 }
 
 func memory() string {

@@ -64,9 +64,10 @@ func partNamed(name string) (part, bool) {
 
 // measured measures a part and notes where and how.
 func measured(t testing.TB, p part, s sizes, command string) *report {
+	before := processorTicks()
 	r := p.measure(t, s)
 	r.Command = command
-	r.Machine = describeMachine(t, s.dir)
+	r.Machine = describeMachine(t, s.dir, before)
 	r.Measured = time.Now().UTC().Format("2006-01-02 15:04 UTC")
 	return r
 }
