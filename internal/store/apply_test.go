@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -79,6 +80,42 @@ func TestApply_firstWriteWins(t *testing.T) {
 	row, applied, err := r.Message(t.Context(), "a")
 	if err != nil || !equalRecords(row.Record, record(1, m)) || applied != 5 {
 		t.Errorf("row is %+v as of %d, %v", row, applied, err)
+	}
+}
+
+// Ids of segments that were sealed long ago are known, whether their filters are in a
+// group or not, and after a restart, when none are.
+func TestApply_knowsIdsOfEverySegment(t *testing.T) {
+	config := tiny(filepath.Join(t.TempDir(), "app.db"))
+	s := openStore(t, config)
+	const rows = 2*groupSegments*32 + 5*32
+	g := newGenerator(1)
+	seq := uint64(0)
+	next := func(m message.Message) message.Record {
+		seq++
+		return record(seq, m)
+	}
+	var first []any
+	for i := range rows {
+		first = append(first, next(message.Message{ID: fmt.Sprint("id ", i), From: g.msisdn(3), To: "+1", TS: g.ts()}))
+	}
+	apply(t, s, batchOf(stream1, first...))
+	if len(s.segments.groups) != 2 {
+		t.Fatalf("%d groups", len(s.segments.groups))
+	}
+	for range 2 {
+		checkDatabase(t, s)
+		var again []any
+		for _, r := range first {
+			again = append(again, next(r.(message.Record).Message))
+		}
+		if a := apply(t, s, batchOf(stream1, again...)); a.Duplicates != rows || a.Inserted != 0 {
+			t.Errorf("%d duplicates, %d inserted", a.Duplicates, a.Inserted)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = openStore(t, config)
 	}
 }
 
