@@ -8,8 +8,8 @@ import (
 
 // heapFloor is how large the heap may get before it is collected, however little of
 // it is in use. Go's rule, twice of what is in use, would collect a freshly started
-// api each half second under load, and a tenth of a second's webhooks wait for it. In
-// a burst more than half of this is in use, and it changes nothing.
+// api each half second under load, and each time some hundred webhooks wait. In a
+// burst more than half of this is in use, and it changes nothing.
 const heapFloor = 96 << 20
 
 // mostGCPercent bounds what is allocated before the next collection when one finds
@@ -19,10 +19,7 @@ const mostGCPercent = 400
 // gcPercent is Go's GOGC with which the next collection comes at the floor, but never
 // sooner than usual.
 func gcPercent(inUse, floor uint64, usual int) int {
-	if inUse == 0 {
-		return max(usual, mostGCPercent)
-	}
-	return max(usual, min(mostGCPercent, int(100*floor/inUse)-100))
+	return max(usual, min(mostGCPercent, int(100*floor/max(1, inUse))-100))
 }
 
 // keepHeapFloor has the collector keep to heapFloor, from the next collection on,

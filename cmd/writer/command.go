@@ -32,6 +32,7 @@ var commands = []command{rebuildCommand, snapshotCommand, verifyCommand, replayC
 // operation is one run of a command.
 type operation struct {
 	settings       settings
+	environ        map[string]string // what settings were read from
 	flags          *flag.FlagSet
 	json           bool
 	stdout, stderr io.Writer
@@ -48,7 +49,7 @@ var errSaid = errors.New("see above")
 
 // start runs the command.
 func (c *command) start(ctx context.Context, args []string, environ map[string]string, stdout, stderr io.Writer) (exit int) {
-	o := &operation{flags: flag.NewFlagSet(c.name, flag.ContinueOnError), stdout: stdout, stderr: stderr}
+	o := &operation{environ: environ, flags: flag.NewFlagSet(c.name, flag.ContinueOnError), stdout: stdout, stderr: stderr}
 	o.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	o.flags.SetOutput(io.Discard)
 	o.flags.BoolVar(&o.json, "json", false, "print JSON, one object a line")

@@ -61,10 +61,8 @@ const rebuildGCPercent = 300
 
 func (o *operation) rebuild(ctx context.Context, from string, acceptLoss bool) (err error) {
 	began := time.Now()
-	usual := debug.SetGCPercent(rebuildGCPercent)
-	defer debug.SetGCPercent(usual)
-	if usual != 100 { // Go's own default
-		debug.SetGCPercent(usual)
+	if o.environ["GOGC"] == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(rebuildGCPercent))
 	}
 	conn, _, err := o.connect(ctx, "rebuild")
 	if err != nil {

@@ -41,7 +41,7 @@ type segments struct {
 	filters map[int64]*idFilter // of the sealed segments
 	loose   map[int64]*idFilter // those of them that are in no group
 	groups  []segmentGroup
-	next    segmentGroup        // of the segments sealed last, fewer than a group's
+	next    []int64             // the segments sealed last, fewer than a group's
 	ids     []uint64            // hashes of the ids in next
 	openSeg int64               // the segment of the last new row
 	open    map[uint64]struct{} // hashes of the ids in the open segment
@@ -51,7 +51,7 @@ type segments struct {
 // segmentGroup is some sealed segments that are asked together.
 type segmentGroup struct {
 	segs   []int64
-	filter *idFilter // nil before the group is complete
+	filter *idFilter // of all their ids
 }
 
 // segment is what a batch adds to one.
@@ -144,18 +144,17 @@ func (s *segments) seal(c *conn) error {
 // group adds a sealed segment to the next group. Nothing is lost when that cannot be
 // made: its segments are asked one by one.
 func (s *segments) group(seg int64, hashes []uint64) {
-	s.next.segs, s.ids = append(s.next.segs, seg), append(s.ids, hashes...)
-	if len(s.next.segs) < groupSegments {
+	s.next, s.ids = append(s.next, seg), append(s.ids, hashes...)
+	if len(s.next) < groupSegments {
 		return
 	}
 	if filter, err := xorfilter.NewBinaryFuse[uint16](s.ids); err == nil {
-		s.next.filter = filter
-		s.groups = append(s.groups, s.next)
-		for _, seg := range s.next.segs {
+		s.groups = append(s.groups, segmentGroup{s.next, filter})
+		for _, seg := range s.next {
 			delete(s.loose, seg)
 		}
 	}
-	s.next, s.ids = segmentGroup{}, s.ids[:0]
+	s.next, s.ids = nil, s.ids[:0]
 }
 
 // settle stores what add has counted.

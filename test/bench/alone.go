@@ -41,10 +41,10 @@ func insertAlone(t testing.TB, p *harness.Pipeline) float64 {
 	exec("PRAGMA synchronous = OFF")
 	exec("PRAGMA cache_size = -65536")
 	exec("PRAGMA wal_autocheckpoint = 16384")
-	for _, statement := range column(t, from, "SELECT sql FROM sqlite_schema WHERE tbl_name = 'messages' AND sql IS NOT NULL ORDER BY rowid") {
+	for _, statement := range harness.Texts(t, from, "SELECT sql FROM sqlite_schema WHERE tbl_name = 'messages' AND sql IS NOT NULL ORDER BY rowid") {
 		exec(statement)
 	}
-	names := column(t, from, "SELECT name FROM pragma_table_info('messages')")
+	names := harness.Texts(t, from, "SELECT name FROM pragma_table_info('messages')")
 	insert := prepare(t, into, fmt.Sprintf("INSERT INTO messages (%s) VALUES (?%s)", strings.Join(names, ", "), strings.Repeat(", ?", len(names)-1)))
 	defer insert.Close()
 
@@ -91,27 +91,6 @@ func execute(t testing.TB, s driver.Stmt, args []driver.NamedValue) {
 	if _, err := s.(driver.StmtExecContext).ExecContext(context.Background(), args); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// column returns the first column of a query's rows.
-func column(t testing.TB, db *sql.DB, query string) (all []string) {
-	t.Helper()
-	rows, err := db.Query(query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, s)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // values returns the row as parameters of a statement.

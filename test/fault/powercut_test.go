@@ -262,23 +262,7 @@ func (c *powerChain) rows(t *testing.T) []string {
 	t.Helper()
 	db := harness.OpenDatabase(t, c.p.CopyDatabase(t.TempDir()))
 	defer db.Close()
-	rows, err := db.Query(`SELECT concat_ws('|', message_id, from_msisdn, to_msisdn, ts, quote(text), created_at, seq, source) FROM messages ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, s)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return harness.Texts(t, db, `SELECT concat_ws('|', message_id, from_msisdn, to_msisdn, ts, quote(text), created_at, seq, source) FROM messages ORDER BY 1`)
 }
 
 // trimmed returns how many entries the stream does not hold any more.

@@ -124,6 +124,28 @@ func OpenDatabase(t testing.TB, path string) *sql.DB {
 	return db
 }
 
+// Texts returns the only column of a query's rows.
+func Texts(t testing.TB, db *sql.DB, query string) []string {
+	t.Helper()
+	rows, err := db.Query(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // CopyDatabase copies the database, which no writer may have open, into a
 // directory and returns the copy's path.
 func (p *Pipeline) CopyDatabase(dir string) string {

@@ -16,24 +16,8 @@ func stored(t *testing.T, p *harness.Pipeline) []string {
 	t.Helper()
 	db := p.Open()
 	defer db.Close()
-	rows, err := db.Query(`SELECT concat_ws('|', message_id, from_msisdn, to_msisdn, ts, quote(text), created_at, seq, source) FROM messages
+	return harness.Texts(t, db, `SELECT concat_ws('|', message_id, from_msisdn, to_msisdn, ts, quote(text), created_at, seq, source) FROM messages
 		UNION ALL SELECT concat_ws('|', 'dead', seq, created_at, source, hex(data)) FROM dead_letters ORDER BY 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	var all []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, s)
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-	return all
 }
 
 // TestDeletedDatabase: the stream is the truth, so that a deleted database comes
