@@ -70,6 +70,7 @@ func checkDatabase(t testing.TB, s *Store) {
 		"SELECT 1 WHERE 0")
 	checkRanks(t, s)
 	checkFilters(t, s)
+	checkGramFilters(t, s)
 	checkMemory(t, s)
 	same(t, c, "integrity", "PRAGMA integrity_check", "SELECT 'ok'")
 }
@@ -124,6 +125,33 @@ func checkFilters(t testing.TB, s *Store) {
 	err := s.conn.query("SELECT seg, message_id FROM messages", func(row []driver.Value) error {
 		if !slices.Contains(s.segments.perhaps([]uint64{s.segments.hash(str(row[1]))})[0], integer(row[0])) {
 			t.Errorf("segment %d does not know its id %q", row[0], row[1])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkGramFilters asks the filter of each search block, if it has one, for its grams.
+func checkGramFilters(t testing.TB, s *Store) {
+	t.Helper()
+	var filter *gramFilter
+	of := int64(-1)
+	err := s.conn.query("SELECT id FROM search_grams ORDER BY id", func(row []driver.Value) (err error) {
+		id := integer(row[0])
+		block, gram := id>>gramBits, uint64(id&(1<<gramBits-1))
+		if block != of {
+			var list []driver.Value
+			if list, err = s.conn.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|filterGram); err != nil {
+				return err
+			}
+			if filter, of = nil, block; list != nil {
+				filter = decodeGramFilter(blob(list[0]))
+			}
+		}
+		if filter != nil && gram != filterGram && !filter.Contains(gram) {
+			t.Errorf("search block %d does not know its gram %06x", block, gram)
 		}
 		return nil
 	})

@@ -91,15 +91,20 @@ func (c *termCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
 // places returns where the term begins in a block. The grams with the shortest
 // lists in the block before come first: likely they settle this one as well.
 func (c *termCondition) places(s *snapshot, block int64) (found []uint32, err error) {
+	filter, err := s.grams.of(s, block)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range c.grams {
+		if filter != nil && !filter.Contains(uint64(g.gram)) {
+			return nil, nil
+		}
+	}
 	for i := range c.grams {
 		g := &c.grams[i]
-		row, err := s.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|int64(g.gram))
+		list, err := s.gramList(block, g.gram)
 		if err != nil {
 			return nil, err
-		}
-		var list []byte
-		if row != nil {
-			list = blob(row[0])
 		}
 		g.size = len(list)
 		if i == 0 {

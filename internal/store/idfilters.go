@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"database/sql/driver"
 	"fmt"
 	"slices"
@@ -26,7 +25,7 @@ func loadFilters(c *conn, seg int64, filters map[int64]*idFilter) error {
 		if format := integer(row[1]); format != filterFormat {
 			return fmt.Errorf("%w: filter of segment %d has format %d", ErrDamaged, row[0], format)
 		}
-		filter, err := xorfilter.LoadBinaryFuse[uint16](bytes.NewReader(blob(row[2])))
+		filter, err := loadFilter[uint16](blob(row[2]))
 		if err != nil {
 			return fmt.Errorf("%w: filter of segment %d: %w", ErrDamaged, row[0], err)
 		}

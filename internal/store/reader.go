@@ -68,6 +68,7 @@ type openFile struct {
 	tail  textTail
 	found searchCache
 	ids   readFilters
+	grams gramFilters
 }
 
 // OpenReader never fails: while there is nothing to read, queries say so.

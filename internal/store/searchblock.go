@@ -38,7 +38,7 @@ type searchBlock struct {
 	minUS, maxUS     int64
 	offsetBits       int
 	rids, times      []byte
-	grams            []gramPlaces     // ascending
+	grams            []gramPlaces     // ascending, filterGram the last
 	numbers          [2][]numberChunk // of senders, of recipients
 }
 
@@ -94,6 +94,9 @@ func (g *blockRows) build(firstRID int64) *searchBlock {
 		}
 	}
 	b.grams = encodePlaces(sortByGram(places))
+	if filter := encodeGramFilter(b.grams); filter != nil {
+		b.grams = append(b.grams, gramPlaces{filterGram, filter})
+	}
 	for column := range b.numbers {
 		b.numbers[column] = encodeNumbers(rows, column)
 	}
