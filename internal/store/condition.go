@@ -58,21 +58,34 @@ func (c *numberCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
 type termCondition struct {
 	term  string
 	grams []termGram
+	sized bool     // grams know how long their lists are
 	list  []uint32 // of the gram being looked at, reused
 }
 
-// termGram is one of the grams that cover the term.
+// termGram is one of the grams of the term.
 type termGram struct {
 	gram, shift uint32
 	size        int // of its list in the last block that was asked for it
 }
 
+// overlapBytes is up to how long a term all its grams are of use: some may have shorter
+// lists than those that just cover it. It is how many bits termCover has.
+const overlapBytes = 64
+
 func newTermCondition(term string) *termCondition {
 	c := &termCondition{term: term}
-	if len(term) >= 3 {
-		for _, shift := range coveringShifts(len(term)) {
-			c.grams = append(c.grams, termGram{gram: gramAt(term, int(shift)), shift: shift})
+	if len(term) < 3 {
+		return c
+	}
+	shifts := coveringShifts(len(term))
+	if len(term) <= overlapBytes {
+		shifts = shifts[:0]
+		for i := range len(term) - 2 {
+			shifts = append(shifts, uint32(i))
 		}
+	}
+	for _, shift := range shifts {
+		c.grams = append(c.grams, termGram{gram: gramAt(term, int(shift)), shift: shift})
 	}
 	return c
 }
@@ -89,37 +102,84 @@ func (c *termCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
 }
 
 // places returns where the term begins in a block. The grams with the shortest
-// lists in the block before come first: likely they settle this one as well.
+// lists come first: likely they settle it. What they say together of every byte of the
+// term, the others need not say again.
 func (c *termCondition) places(s *snapshot, block int64) (found []uint32, err error) {
-	filter, err := s.grams.of(s, block)
-	if err != nil {
+	if perhaps, err := c.perhaps(s, block); err != nil || !perhaps {
 		return nil, err
 	}
-	for _, g := range c.grams {
-		if filter != nil && !filter.Contains(uint64(g.gram)) {
-			return nil, nil
-		}
+	if err := c.size(s, block); err != nil {
+		return nil, err
 	}
+	var known termCover
 	for i := range c.grams {
 		g := &c.grams[i]
+		if known.has(g) {
+			continue
+		}
 		list, err := s.gramList(block, g.gram)
 		if err != nil {
 			return nil, err
 		}
 		g.size = len(list)
 		if i == 0 {
-			found = decodePlaces(nil, list, g.shift)
+			found = decodePlaces(nil, list, g.shift, allPlaces)
 		} else {
-			c.list = decodePlaces(c.list[:0], list, g.shift)
+			c.list = decodePlaces(c.list[:0], list, g.shift, found[len(found)-1])
 			found = intersect(found[:0], found, c.list)
 		}
 		if len(found) == 0 {
 			break
 		}
+		known.add(g)
 	}
 	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
 	return found, nil
 }
+
+// perhaps reports whether a block may have the term, as far as its filter knows.
+func (c *termCondition) perhaps(s *snapshot, block int64) (bool, error) {
+	filter, err := s.grams.of(s, block)
+	if err != nil || filter == nil {
+		return err == nil, err
+	}
+	for _, g := range c.grams {
+		if !filter.Contains(uint64(g.gram)) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// size has the grams begin in the order of their lists in the first block that may
+// have the term: a list can be as long as all texts.
+func (c *termCondition) size(s *snapshot, block int64) error {
+	if c.sized {
+		return nil
+	}
+	c.sized = true
+	for i := range c.grams {
+		row, err := s.one("SELECT length(places) FROM search_grams WHERE id = ?", block<<gramBits|int64(c.grams[i].gram))
+		if err != nil {
+			return err
+		}
+		if row != nil {
+			c.grams[i].size = int(integer(row[0]))
+		}
+	}
+	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
+	return nil
+}
+
+// termCover is which bytes of a term are known to be where they should, of the first
+// overlapBytes. A longer term has no gram that could be left out.
+type termCover uint64
+
+func (k termCover) has(g *termGram) bool {
+	return g.shift <= overlapBytes-3 && k>>g.shift&0b111 == 0b111
+}
+
+func (k *termCover) add(g *termGram) { *k |= 0b111 << g.shift }
 
 // shortPlaces is places for a term of one or two bytes, which begins many grams.
 func (c *termCondition) shortPlaces(s *snapshot, block int64) (found []uint32, err error) {
@@ -130,7 +190,7 @@ func (c *termCondition) shortPlaces(s *snapshot, block int64) (found []uint32, e
 		last = first | 0xff
 	}
 	err = s.query("SELECT places FROM search_grams WHERE id BETWEEN ? AND ?", func(row []driver.Value) error {
-		found = decodePlaces(found, blob(row[0]), 0)
+		found = decodePlaces(found, blob(row[0]), 0, allPlaces)
 		return nil
 	}, block<<gramBits|int64(first), block<<gramBits|int64(last))
 	slices.Sort(found)

@@ -69,6 +69,7 @@ func benchmarkQueries(b *testing.B, src *source) {
 		{"from_heavy_offset", func(r *message.PageRequest) { r.From, r.Offset = heavySender, rand.IntN(int(rows/10)) }},
 		{"to", func(r *message.PageRequest) { m := some(); r.To = m.To }},
 		{"q_rare", func(r *message.PageRequest) { r.Text = fmt.Sprintf("%d: thank", rand.IntN(1_000_000)) }},
+		{"q_absent", func(r *message.PageRequest) { r.Text = fmt.Sprintf("x%dq%dz", rand.IntN(1000), rand.IntN(1000)) }},
 		{"q_one_percent", func(r *message.PageRequest) { r.Text = fmt.Sprintf("ORDER %d", 10+rand.IntN(90)) }},
 		{"q_seventh", func(r *message.PageRequest) { r.Text = "DAMAGED" }},
 		{"q_every", func(r *message.PageRequest) { r.Text = "order" }},

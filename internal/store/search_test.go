@@ -2,8 +2,10 @@ package store
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 
@@ -34,6 +36,60 @@ func TestSearch_findsTheSameInAndBehindTheIndex(t *testing.T) {
 				t.Errorf("blocks of %d rows: %q found %d, want %d", blockRows, term, page.Total, want.Total)
 			}
 		}
+	}
+}
+
+// Texts of two letters have every gram nearly everywhere: whether a term is there
+// shows only when all of its bytes are looked at.
+func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app.db")
+	config := tiny(path)
+	config.search.blockRows, config.search.blockBytes = 100, 1<<20
+	s, r := openStore(t, config), openReader(t, path)
+	g := newGenerator(9)
+	letters := func(n int) string {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = "ab"[g.IntN(2)]
+		}
+		return string(b)
+	}
+	var texts []string
+	var entries []any
+	for i := range 350 {
+		texts = append(texts, letters(g.IntN(150)))
+		entries = append(entries, record(uint64(i+1), message.Message{ID: fmt.Sprint(i), From: "+1", To: "+2",
+			TS: "2025-01-01T00:00:00Z", Text: text(texts[i])}))
+	}
+	apply(t, s, batchOf(stream1, entries...))
+	waitForIndex(t, s)
+	found := 0
+	for range 1500 {
+		term := letters(6 + g.IntN(15))
+		if of := texts[g.IntN(len(texts))]; g.IntN(2) == 0 && len(of) > 3 {
+			start := g.IntN(len(of) - 3)
+			b := []byte(of[start : start+3+g.IntN(len(of)-start-2)])
+			if g.IntN(2) == 0 { // all but one byte is there
+				b[g.IntN(len(b))] ^= 'a' ^ 'b'
+			}
+			term = string(b)
+		}
+		var want int64
+		for _, text := range texts {
+			if strings.Contains(text, term) {
+				want++
+			}
+		}
+		page, err := r.Messages(t.Context(), message.PageRequest{Filter: message.Filter{Text: term}, Limit: 1})
+		if err != nil || page.Total != want {
+			t.Fatalf("%q is in %d texts, found in %d (%v)", term, want, page.Total, err)
+		}
+		if want > 0 {
+			found++
+		}
+	}
+	if found < 300 || found > 1400 {
+		t.Errorf("%d terms were there", found)
 	}
 }
 
@@ -85,8 +141,9 @@ func TestSearchCache_forgetsWhatWasUsedLongestAgo(t *testing.T) {
 	}
 }
 
-// A term is found where a plain search finds it first, however rare its bytes are.
-func TestTextTail_index(t *testing.T) {
+// A term is found where a plain search finds it first, however rare its bytes are and
+// whatever texts are gone from before it.
+func TestTailSearch_index(t *testing.T) {
 	g := newGenerator(1)
 	letters := func(of string, n int) string {
 		b := make([]byte, n)
@@ -95,14 +152,35 @@ func TestTextTail_index(t *testing.T) {
 		}
 		return string(b)
 	}
-	for range 2000 {
-		tail := &textTail{text: []byte(letters("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbc", g.IntN(200)))}
-		tail.count(tail.text, 1)
-		start := g.IntN(len(tail.text) + 1)
-		end := start + g.IntN(len(tail.text)-start+1)
-		term := letters("aaabcd", 1+g.IntN(4))
-		if got, want := tail.index(start, end, term), bytes.Index(tail.text[start:end], []byte(term)); got != want {
-			t.Fatalf("%q in %q from %d to %d: at %d, want %d", term, tail.text, start, end, got, want)
+	for round := range 2000 {
+		tail := &textTail{}
+		long := 0
+		if round%50 == 0 {
+			long = 10 * tailChunkBytes
+		}
+		for rid := int64(1); len(tail.text) < long || rid < 10; rid++ {
+			tail.add(textRow{hit: hit{rid: rid}, text: letters("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbc", g.IntN(200+long/1000))})
+		}
+		for range 3 {
+			for range 5 {
+				term, rows := letters("aaabcd", 1+g.IntN(6)), len(tail.rows)
+				first := g.IntN(rows)
+				start, end := tail.rows[first].start, tail.endOf(first+g.IntN(rows-first))
+				search := tail.searchFor(term)
+				for n := 0; start < end; n++ {
+					got, want := search.index(start, end), bytes.Index(tail.text[start:end], []byte(term))
+					if got != want {
+						t.Fatalf("round %d: %q from %d to %d of %d: at %d, want %d", round, term, start, end, len(tail.text), got, want)
+					}
+					if want < 0 || n == 20 {
+						break
+					}
+					start = tail.endOf(sort.Search(rows-1, func(i int) bool { return tail.rows[i+1].start > start+want }))
+				}
+			}
+			if drop := len(tail.rows)/2 + 1; drop < len(tail.rows) {
+				tail.drop(drop)
+			}
 		}
 	}
 }

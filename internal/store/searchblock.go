@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -182,10 +183,13 @@ func encodePlaces(sorted []uint64) []gramPlaces {
 	return grams
 }
 
+// allPlaces is behind every place.
+const allPlaces = math.MaxUint32
+
 // decodePlaces undoes encodePlaces for one gram and moves the places back by
 // shift: from where the gram stands in a term to where the term would begin. It
-// appends to places. A damaged list ends early.
-func decodePlaces(places []uint32, list []byte, shift uint32) []uint32 {
+// appends those up to last to places. A damaged list ends early.
+func decodePlaces(places []uint32, list []byte, shift, last uint32) []uint32 {
 	places = slices.Grow(places, len(list)) // at least a byte each
 	var at uint32
 	for len(list) > 0 {
@@ -204,9 +208,13 @@ func decodePlaces(places []uint32, list []byte, shift uint32) []uint32 {
 			distance = uint32(long)
 			list = list[n:]
 		}
-		if at += distance; at >= shift {
-			places = append(places, at-shift)
+		if at += distance; at < shift {
+			continue
 		}
+		if at-shift > last {
+			break
+		}
+		places = append(places, at-shift)
 	}
 	return places
 }

@@ -63,7 +63,7 @@ func decodeNumber(chunk []byte, number string) []uint32 {
 	for len(chunk) > 0 {
 		at, list := next(), next()
 		if string(at) == number {
-			return decodePlaces(nil, list, 0)
+			return decodePlaces(nil, list, 0, allPlaces)
 		}
 	}
 	return nil
