@@ -93,33 +93,45 @@ func newTermCondition(term string) *termCondition {
 func (c *termCondition) name() string { return "q " + c.term }
 
 func (c *termCondition) rows(s *snapshot, b blockHits) ([]uint32, error) {
-	find := c.places
 	if len(c.grams) == 0 {
-		find = c.shortPlaces
+		places, err := c.shortPlaces(s, b.block)
+		return rowsOf(places, b.offsetBits), err
 	}
-	places, err := find(s, b.block)
-	return rowsOf(places, b.offsetBits), err
+	places, certain, err := c.places(s, b.block)
+	rows := rowsOf(places, b.offsetBits)
+	if err != nil || certain || len(rows) == 0 {
+		return rows, err
+	}
+	return c.check(s, b, rows)
 }
 
-// places returns where the term begins in a block. The grams with the shortest
-// lists come first: likely they settle it. What they say together of every byte of the
-// term, the others need not say again.
-func (c *termCondition) places(s *snapshot, block int64) (found []uint32, err error) {
+// fewPlaces are rather looked at than lists that are longer than readBytes together.
+const fewPlaces = 4
+
+// places returns where the term begins in a block, or may begin when that is not
+// certain. The grams with the shortest lists come first: likely they settle it. What
+// they say together of every byte of the term, the others need not say again.
+func (c *termCondition) places(s *snapshot, block int64) (found []uint32, certain bool, err error) {
 	if perhaps, err := c.perhaps(s, block); err != nil || !perhaps {
-		return nil, err
+		return nil, true, err
 	}
 	if err := c.size(s, block); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var known termCover
+	certain = true
 	for i := range c.grams {
 		g := &c.grams[i]
 		if known.has(g) {
 			continue
 		}
+		if i > 0 && len(found) <= fewPlaces && c.left(i, known) > s.config.readBytes {
+			certain = false
+			break
+		}
 		list, err := s.gramList(block, g.gram)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		g.size = len(list)
 		if i == 0 {
@@ -134,7 +146,34 @@ func (c *termCondition) places(s *snapshot, block int64) (found []uint32, err er
 		known.add(g)
 	}
 	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
-	return found, nil
+	return found, certain, nil
+}
+
+// left returns how long the lists are together that may have to be read yet.
+func (c *termCondition) left(from int, known termCover) (bytes int) {
+	for i := range c.grams[from:] {
+		if g := &c.grams[from+i]; !known.has(g) {
+			bytes += g.size
+		}
+	}
+	return bytes
+}
+
+// check leaves the rows of a block whose texts have the term.
+func (c *termCondition) check(s *snapshot, b blockHits, rows []uint32) ([]uint32, error) {
+	h := *b.hits
+	h.places = rows
+	kept := make([]uint32, 0, len(rows))
+	for i := range rows {
+		r, err := h.row(s, i)
+		if err != nil {
+			return nil, err
+		}
+		if r.Text != nil && foldedContains(*r.Text, c.term) {
+			kept = append(kept, rows[i])
+		}
+	}
+	return kept, nil
 }
 
 // perhaps reports whether a block may have the term, as far as its filter knows.

@@ -38,7 +38,7 @@ func openStore(t testing.TB, config Config) *Store {
 
 func openReader(t testing.TB, path string) *Reader {
 	t.Helper()
-	r := OpenReader(ReaderConfig{Path: path, walkRows: 20, deepSkip: 5, stretchRows: 30})
+	r := OpenReader(ReaderConfig{Path: path, walkRows: 20, deepSkip: 5, readBytes: 50, stretchRows: 30})
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"database/sql/driver"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -61,6 +62,15 @@ func (h *hits) rid(s *snapshot, i int) (int64, error) {
 	if h.list != nil {
 		return h.list[i].rid, nil
 	}
+	if h.rids == nil && len(h.places) <= fewPlaces { // not worth reading all
+		one, err := h.read(s, "substr(rids, ?2, 4)", 4*int64(h.places[i])+1)
+		if err != nil {
+			return 0, err
+		}
+		if len(one) == 4 {
+			return h.firstRID + int64(binary.LittleEndian.Uint32(one)), nil
+		}
+	}
 	if err := h.readColumn(s, "rids", 4, &h.rids); err != nil {
 		return 0, err
 	}
@@ -88,15 +98,24 @@ func (h *hits) readColumn(s *snapshot, column string, width int, into *[]byte) e
 	if *into != nil {
 		return nil
 	}
-	row, err := s.one("SELECT "+column+" FROM search_blocks WHERE block = ?", h.block)
+	all, err := h.read(s, column)
 	if err != nil {
 		return err
 	}
-	if row == nil || int(h.places[len(h.places)-1]) >= len(blob(row[0]))/width {
+	if int(h.places[len(h.places)-1]) >= len(all)/width {
 		return fmt.Errorf("%w: search block %d has no %s for a row", ErrDamaged, h.block, column)
 	}
-	*into = blob(row[0])
+	*into = all
 	return nil
+}
+
+// read returns a value of the block's row, nil when there is none. args are ?2 and on.
+func (h *hits) read(s *snapshot, value string, args ...driver.Value) ([]byte, error) {
+	row, err := s.one("SELECT "+value+" FROM search_blocks WHERE block = ?1", append([]driver.Value{h.block}, args...)...)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	return blob(row[0]), nil
 }
 
 // cut leaves the hits inside a span.

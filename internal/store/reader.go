@@ -25,6 +25,8 @@ type ReaderConfig struct {
 	walkRows int64 // how many rows are rather looked at one by one than searched for, default 2000
 	deepSkip int   // how many hits are rather skipped one by one than by their times, default 1000
 
+	readBytes int // of the search index's lists that are rather read than a few rows looked at, default 64 KiB
+
 	stretchRows int64 // how many rows a stretch looks at, default 100000
 }
 
@@ -40,6 +42,9 @@ func (c ReaderConfig) withDefaults() ReaderConfig {
 	}
 	if c.deepSkip <= 0 {
 		c.deepSkip = 1000
+	}
+	if c.readBytes <= 0 {
+		c.readBytes = 64 << 10
 	}
 	if c.stretchRows <= 0 {
 		c.stretchRows = 100000

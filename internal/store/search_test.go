@@ -45,8 +45,9 @@ func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.db")
 	config := tiny(path)
 	config.search.blockRows, config.search.blockBytes = 100, 1<<20
-	s, r := openStore(t, config), openReader(t, path)
-	g := newGenerator(9)
+	s, g := openStore(t, config), newGenerator(9)
+	readers := []*Reader{openReader(t, path), OpenReader(ReaderConfig{Path: path, walkRows: 1})} // which read little and much of the lists
+	defer readers[1].Close()
 	letters := func(n int) string {
 		b := make([]byte, n)
 		for i := range b {
@@ -80,9 +81,11 @@ func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
 				want++
 			}
 		}
-		page, err := r.Messages(t.Context(), message.PageRequest{Filter: message.Filter{Text: term}, Limit: 1})
-		if err != nil || page.Total != want {
-			t.Fatalf("%q is in %d texts, found in %d (%v)", term, want, page.Total, err)
+		for _, r := range readers {
+			page, err := r.Messages(t.Context(), message.PageRequest{Filter: message.Filter{Text: term}, Limit: 1})
+			if err != nil || page.Total != want {
+				t.Fatalf("%q is in %d texts, found in %d (%v)", term, want, page.Total, err)
+			}
 		}
 		if want > 0 {
 			found++
