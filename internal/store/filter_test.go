@@ -80,7 +80,7 @@ func TestSearch_needsNoFilter(t *testing.T) {
 	checkDatabase(t, s)
 	const filters = "id & 0xffffff = 0xffffff"
 	sameIn(t, s, "blocks with a filter", "SELECT id >> 24 FROM search_grams WHERE "+filters+" ORDER BY 1", "SELECT block FROM search_blocks ORDER BY 1")
-	m.checkAgainst(t, openReader(t, path), g, 100)
+	m.checkAgainst(t, openReader(t, path), g, 40)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestSearch_needsNoFilter(t *testing.T) {
 		"DELETE FROM search_grams WHERE " + filters,
 	} {
 		execute(t, path, change)
-		m.checkAgainst(t, openReader(t, path), g, 100)
+		m.checkAgainst(t, openReader(t, path), g, 40)
 	}
 }
 
