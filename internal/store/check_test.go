@@ -138,17 +138,15 @@ func checkGramFilters(t testing.TB, s *Store) {
 	t.Helper()
 	var filter *gramFilter
 	of := int64(-1)
-	err := s.conn.query("SELECT id FROM search_grams ORDER BY id", func(row []driver.Value) (err error) {
+	err := s.conn.query("SELECT id FROM search_grams ORDER BY id", func(row []driver.Value) error {
 		id := integer(row[0])
 		block, gram := id>>gramBits, uint64(id&(1<<gramBits-1))
 		if block != of {
-			var list []driver.Value
-			if list, err = s.conn.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|filterGram); err != nil {
+			list, err := s.conn.gramList(block, filterGram)
+			if err != nil {
 				return err
 			}
-			if filter, of = nil, block; list != nil {
-				filter = decodeGramFilter(blob(list[0]))
-			}
+			filter, of = decodeGramFilter(list), block
 		}
 		if filter != nil && gram != filterGram && !filter.Contains(gram) {
 			t.Errorf("search block %d does not know its gram %06x", block, gram)

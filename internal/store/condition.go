@@ -77,15 +77,14 @@ func newTermCondition(term string) *termCondition {
 	if len(term) < 3 {
 		return c
 	}
-	shifts := coveringShifts(len(term))
+	step := 3 // just covers it
 	if len(term) <= overlapBytes {
-		shifts = shifts[:0]
-		for i := range len(term) - 2 {
-			shifts = append(shifts, uint32(i))
-		}
+		step = 1
 	}
-	for _, shift := range shifts {
-		c.grams = append(c.grams, termGram{gram: gramAt(term, int(shift)), shift: shift})
+	last := len(term) - 3
+	for i := 0; i < last+step; i += step {
+		at := min(i, last)
+		c.grams = append(c.grams, termGram{gram: gramAt(term, at), shift: uint32(at)})
 	}
 	return c
 }
@@ -115,7 +114,7 @@ func (c *termCondition) places(s *snapshot, block int64) (found []uint32, certai
 	if perhaps, err := c.perhaps(s, block); err != nil || !perhaps {
 		return nil, true, err
 	}
-	if err := c.size(s, block); err != nil {
+	if err := c.order(s, block); err != nil {
 		return nil, false, err
 	}
 	var known termCover
@@ -145,7 +144,6 @@ func (c *termCondition) places(s *snapshot, block int64) (found []uint32, certai
 		}
 		known.add(g)
 	}
-	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
 	return found, certain, nil
 }
 
@@ -190,21 +188,20 @@ func (c *termCondition) perhaps(s *snapshot, block int64) (bool, error) {
 	return true, nil
 }
 
-// size has the grams begin in the order of their lists in the first block that may
-// have the term: a list can be as long as all texts.
-func (c *termCondition) size(s *snapshot, block int64) error {
-	if c.sized {
-		return nil
-	}
-	c.sized = true
-	for i := range c.grams {
-		row, err := s.one("SELECT length(places) FROM search_grams WHERE id = ?", block<<gramBits|int64(c.grams[i].gram))
-		if err != nil {
-			return err
+// order puts the grams in the order of their lists in the last block that was asked for
+// them. Before the first the block at hand is: a list can be as long as all texts.
+func (c *termCondition) order(s *snapshot, block int64) error {
+	if !c.sized {
+		for i := range c.grams {
+			row, err := s.one("SELECT length(places) FROM search_grams WHERE id = ?", block<<gramBits|int64(c.grams[i].gram))
+			if err != nil {
+				return err
+			}
+			if row != nil {
+				c.grams[i].size = int(integer(row[0]))
+			}
 		}
-		if row != nil {
-			c.grams[i].size = int(integer(row[0]))
-		}
+		c.sized = true
 	}
 	slices.SortStableFunc(c.grams, func(a, b termGram) int { return cmp.Compare(a.size, b.size) })
 	return nil

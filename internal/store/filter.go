@@ -10,7 +10,20 @@ import (
 	"github.com/FastFilter/xorfilter"
 )
 
-// loadFilter reads a filter that its Save wrote. The library believes what it reads: of
+// makeFilter returns a filter of some keys, at least one, and what loadFilter reads.
+func makeFilter[T xorfilter.Unsigned](keys []uint64) (*xorfilter.BinaryFuse[T], []byte, error) {
+	f, err := xorfilter.NewBinaryFuse[T](keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	var saved bytes.Buffer
+	if err := f.Save(&saved); err != nil {
+		return nil, nil, err
+	}
+	return f, saved.Bytes(), nil
+}
+
+// loadFilter reads a filter that makeFilter made. The library believes what it reads: of
 // a damaged one it would take any amount of memory, or be out of bounds when asked.
 func loadFilter[T xorfilter.Unsigned](b []byte) (*xorfilter.BinaryFuse[T], error) {
 	const header = 28 // its last four bytes: how many fingerprints follow

@@ -20,12 +20,8 @@ func testLoadFilter[T xorfilter.Unsigned](t *testing.T) {
 		for i := range keys {
 			keys[i] = uint64(i) * 0x9e3779b97f4a7c15
 		}
-		made, err := xorfilter.NewBinaryFuse[T](keys)
+		_, whole, err := makeFilter[T](keys)
 		if err != nil {
-			t.Fatal(err)
-		}
-		var saved bytes.Buffer
-		if err := made.Save(&saved); err != nil {
 			t.Fatal(err)
 		}
 		ask := func(b []byte) (known int, err error) {
@@ -44,7 +40,6 @@ func testLoadFilter[T xorfilter.Unsigned](t *testing.T) {
 			return known, nil
 		}
 
-		whole := saved.Bytes()
 		if known, err := ask(whole); err != nil || known != n {
 			t.Fatalf("%d of %d keys, %v", known, n, err)
 		}
@@ -69,14 +64,8 @@ func testLoadFilter[T xorfilter.Unsigned](t *testing.T) {
 // TestSearch_needsNoFilter: what is found depends neither on whether blocks have a
 // filter of their grams nor on what is left of it.
 func TestSearch_needsNoFilter(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app.db")
-	s := openStore(t, tiny(path))
-	g := newGenerator(8)
-	var m model
-	entries := g.entries(1, 300)
-	apply(t, s, batchOf(stream1, entries...))
-	m.apply(stream1, entries...)
-	waitForIndex(t, s)
+	path, g := filepath.Join(t.TempDir(), "app.db"), newGenerator(8)
+	s, m := indexed(t, path, g)
 	checkDatabase(t, s)
 	const filters = "id & 0xffffff = 0xffffff"
 	sameIn(t, s, "blocks with a filter", "SELECT id >> 24 FROM search_grams WHERE "+filters+" ORDER BY 1", "SELECT block FROM search_blocks ORDER BY 1")

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"sync"
 
 	"github.com/FastFilter/xorfilter"
@@ -32,15 +31,11 @@ func encodeGramFilter(grams []gramPlaces) []byte {
 	for i, g := range grams {
 		keys[i] = uint64(g.gram)
 	}
-	filter, err := xorfilter.NewBinaryFuse[uint8](keys)
+	_, bits, err := makeFilter[uint8](keys)
 	if err != nil {
 		return nil
 	}
-	b := bytes.NewBuffer([]byte{gramFilterFormat})
-	if err := filter.Save(b); err != nil {
-		return nil
-	}
-	return b.Bytes()
+	return append([]byte{gramFilterFormat}, bits...)
 }
 
 // decodeGramFilter undoes encodeGramFilter. It returns nil for what it does not know.
@@ -85,8 +80,8 @@ func (f *gramFilters) of(s *snapshot, block int64) (*gramFilter, error) {
 }
 
 // gramList returns what a block has under a gram, nil for nothing.
-func (s *snapshot) gramList(block int64, gram uint32) ([]byte, error) {
-	row, err := s.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|int64(gram))
+func (c *conn) gramList(block int64, gram uint32) ([]byte, error) {
+	row, err := c.one("SELECT places FROM search_grams WHERE id = ?", block<<gramBits|int64(gram))
 	if err != nil || row == nil {
 		return nil, err
 	}

@@ -153,6 +153,15 @@ func (g *generator) id() string {
 	return pick(g, fmt.Sprintf("id-%d", n), fmt.Sprintf("%x\x00%x", n, n), fmt.Sprintf("é%d ", n), fmt.Sprintf("\n%d", n))
 }
 
+// letters returns a text of n letters out of some.
+func (g *generator) letters(of string, n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = of[g.IntN(len(of))]
+	}
+	return string(b)
+}
+
 func (g *generator) text() *string {
 	words := []string{"Hello", "STRASSE", "straße", "İstanbul", "istanbul", "100%", "a_b", "ΣΊΣΥΦΟΣ", "σίσυφος", "日本語", "x", ""}
 	if g.IntN(8) == 0 {

@@ -178,6 +178,17 @@ func (m *model) request(g *generator) message.PageRequest {
 	return req
 }
 
+// indexed makes a database of 300 entries, which the search index has as well, and
+// returns the model of it.
+func indexed(t *testing.T, path string, g *generator) (*Store, *model) {
+	t.Helper()
+	s, m, entries := openStore(t, tiny(path)), &model{}, g.entries(1, 300)
+	apply(t, s, batchOf(stream1, entries...))
+	m.apply(stream1, entries...)
+	waitForIndex(t, s)
+	return s, m
+}
+
 // checkAgainst compares everything a reader answers with the model. -short, as the
 // race detector runs, makes a third of the requests: what they find is found without it.
 func (m *model) checkAgainst(t *testing.T, r *Reader, g *generator, requests int) {

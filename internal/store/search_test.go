@@ -48,17 +48,10 @@ func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
 	s, g := openStore(t, config), newGenerator(9)
 	readers := []*Reader{openReader(t, path), OpenReader(ReaderConfig{Path: path, walkRows: 1})} // which read little and much of the lists
 	defer readers[1].Close()
-	letters := func(n int) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = "ab"[g.IntN(2)]
-		}
-		return string(b)
-	}
 	var texts []string
 	var entries []any
 	for i := range 350 {
-		texts = append(texts, letters(g.IntN(150)))
+		texts = append(texts, g.letters("ab", g.IntN(150)))
 		entries = append(entries, record(uint64(i+1), message.Message{ID: fmt.Sprint(i), From: "+1", To: "+2",
 			TS: "2025-01-01T00:00:00Z", Text: text(texts[i])}))
 	}
@@ -66,7 +59,7 @@ func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
 	waitForIndex(t, s)
 	found := 0
 	for range 500 {
-		term := letters(6 + g.IntN(15))
+		term := g.letters("ab", 6+g.IntN(15))
 		if of := texts[g.IntN(len(texts))]; g.IntN(2) == 0 && len(of) > 3 {
 			start := g.IntN(len(of) - 3)
 			b := []byte(of[start : start+3+g.IntN(len(of)-start-2)])
@@ -97,14 +90,9 @@ func TestSearch_looksAtEveryByteOfATerm(t *testing.T) {
 }
 
 func TestSearch_forgetsBlocksOfAnotherCaseFolding(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "app.db")
-	s, r := openStore(t, tiny(path)), openReader(t, path)
-	g := newGenerator(6)
-	var m model
-	entries := g.entries(1, 300)
-	apply(t, s, batchOf(stream1, entries...))
-	m.apply(stream1, entries...)
-	waitForIndex(t, s)
+	path, g := filepath.Join(t.TempDir(), "app.db"), newGenerator(6)
+	s, m := indexed(t, path, g)
+	r := openReader(t, path)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +136,6 @@ func TestSearchCache_forgetsWhatWasUsedLongestAgo(t *testing.T) {
 // whatever texts are gone from before it.
 func TestTailSearch_index(t *testing.T) {
 	g := newGenerator(1)
-	letters := func(of string, n int) string {
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = of[g.IntN(len(of))]
-		}
-		return string(b)
-	}
 	for round := range 2000 {
 		tail := &textTail{}
 		long := 0
@@ -162,11 +143,11 @@ func TestTailSearch_index(t *testing.T) {
 			long = 10 * tailChunkBytes
 		}
 		for rid := int64(1); len(tail.text) < long || rid < 10; rid++ {
-			tail.add(textRow{hit: hit{rid: rid}, text: letters("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbc", g.IntN(200+long/1000))})
+			tail.add(textRow{hit: hit{rid: rid}, text: g.letters("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbc", g.IntN(200+long/1000))})
 		}
 		for range 3 {
 			for range 5 {
-				term, rows := letters("aaabcd", 1+g.IntN(6)), len(tail.rows)
+				term, rows := g.letters("aaabcd", 1+g.IntN(6)), len(tail.rows)
 				first := g.IntN(rows)
 				start, end := tail.rows[first].start, tail.endOf(first+g.IntN(rows-first))
 				search := tail.searchFor(term)

@@ -265,13 +265,3 @@ func rowsOf(places []uint32, offsetBits int) []uint32 {
 	}
 	return rows
 }
-
-// coveringShifts returns where the grams stand that cover a term of n bytes, at
-// least three.
-func coveringShifts(n int) []uint32 {
-	var shifts []uint32
-	for i := 0; i < n-3; i += 3 {
-		shifts = append(shifts, uint32(i))
-	}
-	return append(shifts, uint32(n-3))
-}

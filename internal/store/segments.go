@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"database/sql/driver"
 	"fmt"
 	"maps"
@@ -126,19 +125,15 @@ func (s *segments) seal(c *conn) error {
 		hashes = append(hashes, h)
 	}
 	slices.Sort(hashes) // the same ids give the same filter
-	filter, err := xorfilter.NewBinaryFuse[uint16](hashes)
+	filter, bits, err := makeFilter[uint16](hashes)
 	if err != nil {
-		return fmt.Errorf("filter of segment %d: %w", s.openSeg, err)
-	}
-	var bits bytes.Buffer
-	if err := filter.Save(&bits); err != nil {
 		return fmt.Errorf("filter of segment %d: %w", s.openSeg, err)
 	}
 	s.filters[s.openSeg], s.loose[s.openSeg] = filter, filter
 	s.group(s.openSeg, hashes)
 	clear(s.open)
 	return c.exec("INSERT INTO id_filters (seg, format, bits) VALUES (?, ?, ?)",
-		s.openSeg, int64(filterFormat), bits.Bytes())
+		s.openSeg, int64(filterFormat), bits)
 }
 
 // group adds a sealed segment to the next group. Nothing is lost when that cannot be
